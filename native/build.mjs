@@ -1,0 +1,1 @@
+process.stdout.write('native: to be built\n');

@@ -1,0 +1,2 @@
+/** Loads the compiled addon; see index.d.ts for what it offers. */
+import { createRequire } from 'node:module';

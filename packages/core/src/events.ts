@@ -1,0 +1,103 @@
+/**
+ * The one stream of events that every view is made from: tty and plain progress, rawjson, the library's
+ * iterable. Each event is plain JSON data (log output is text; bytes that are not UTF-8 become U+FFFD).
+ * Times are milliseconds since the epoch.
+ */
+import type { Digest } from './digest.js';
+import type { SourceRange } from './source.js';
+
+export type BuildEvent =
+  | VertexPlanned
+  | VertexStarted
+  | VertexCompleted
+  | VertexLog
+  | VertexTransfer
+  | WarningEvent
+  | NoticeEvent;
+
+/** A step is known. `name` is what the views show, for example `[build 2/5] RUN make`. */
+export interface VertexPlanned {
+  type: 'vertex';
+  id: string;
+  name: string;
+  inputs: string[];
+  /** Stage name or index, where the step stands in a stage. */
+  stage?: string;
+  platform?: string;
+  /** Lines of the Dockerfile. */
+  range?: SourceRange;
+}
+
+export interface VertexStarted {
+  type: 'started';
+  id: string;
+  at: number;
+}
+
+export interface VertexCompleted {
+  type: 'completed';
+  id: string;
+  at: number;
+  /** The result came from the cache; nothing ran. */
+  cached: boolean;
+  error?: string;
+  canceled?: boolean;
+  usage?: StepUsage;
+}
+
+/** What a RUN step used. */
+export interface StepUsage {
+  userSeconds: number;
+  systemSeconds: number;
+  /** Largest resident set of any process of the step, bytes. */
+  maxRssBytes: number;
+}
+
+export interface VertexLog {
+  type: 'log';
+  id: string;
+  stream: 'stdout' | 'stderr';
+  text: string;
+  at: number;
+}
+
+/** Bytes that move or are worked on: a pull, a push, an unpack, an export. */
+export interface VertexTransfer {
+  type: 'transfer';
+  id: string;
+  /** What is moving: a short digest, a file name. */
+  item: string;
+  action: 'resolving' | 'downloading' | 'unpacking' | 'packing' | 'compressing' | 'uploading' | 'exists' | 'done';
+  current: number;
+  total?: number;
+  at: number;
+}
+
+/** A build check or another fault that does not stop the build. */
+export interface WarningEvent {
+  type: 'warning';
+  /** Name of the check (`StageNameCasing` …) or of our own rule. */
+  rule: string;
+  message: string;
+  detail?: string;
+  url?: string;
+  file?: string;
+  range?: SourceRange;
+}
+
+/** Something about this machine or the store that the user should know. Each is said once a build. */
+export interface NoticeEvent {
+  type: 'notice';
+  message: string;
+}
+
+export type EventSink = (event: BuildEvent) => void;
+
+/** The result that ends a build's stream. */
+export interface ImageResult {
+  /** Digest of the manifest or index. */
+  digest: Digest;
+  configDigest?: Digest;
+  /** Names it got. */
+  names: string[];
+}

@@ -1,0 +1,79 @@
+/** What the executor offers the composition, and what it needs from it. */
+import type { Descriptor, Digest, EventSink, Platform } from '@tsbuild/core';
+import type { ImageOp, LayerRef, Ref, StepContext, Worker } from '@tsbuild/solver';
+
+/** A context the user named: a folder on disk, or a tree already unpacked into the store. */
+export interface ContextSource {
+  /** Absolute path of the root. */
+  path: string;
+  /** Lines of the .dockerignore that applies; undefined for contexts that are not filtered. */
+  ignore?: { patterns: string[]; file: string };
+}
+
+export interface ExecutorOptions {
+  /** Folder of the store (see docs/architecture.md, "The store"). Created where missing. */
+  root: string;
+  contexts: ReadonlyMap<string, ContextSource>;
+  /** Opens a layer of an image as its uncompressed tar stream, fetching the blob where it is not in the store. */
+  openLayer(op: ImageOp, layer: Descriptor, context: StepContext): Promise<AsyncIterable<Uint8Array>>;
+  /** Opens a URL; redirects followed; conditional requests are the executor's business. */
+  fetchUrl(url: string, headers: Record<string, string>, signal: AbortSignal): Promise<HttpResponse>;
+  /** Value of a secret, or undefined. */
+  secret(id: string): Promise<Buffer | undefined>;
+  /** Path of the ssh agent's socket for an id, or undefined. */
+  sshAgent(id: string): string | undefined;
+  /** Said once each: which snapshotter, missing cgroups and so on. */
+  notice(message: string): void;
+  snapshotter?: 'overlay' | 'copy';
+  /** Distrust the stat cache: read every context file again. */
+  noStatCache?: boolean;
+}
+
+export interface HttpResponse {
+  status: number;
+  headers: Record<string, string>;
+  body: AsyncIterable<Uint8Array>;
+}
+
+export interface Executor extends Worker {
+  /**
+   * The tar stream of one layer of a ref, deterministic: same snapshot and lower layers, same bytes.
+   * @param index position of the layer in ref.layers
+   */
+  layerTar(ref: Ref, index: number, options?: PackOptions): AsyncIterable<Buffer>;
+  /** The whole root file system as one tar stream (--output type=tar). */
+  rootfsTar(ref: Ref, options?: PackOptions): AsyncIterable<Buffer>;
+  /** Writes the whole root file system into a new or existing folder (--output type=local). */
+  exportTree(ref: Ref, destination: string, signal: AbortSignal): Promise<void>;
+  /** Unpacks a layer's tar stream on top of parents; verifies diffId. Used for import and for images. */
+  unpackLayer(tar: AsyncIterable<Uint8Array>, diffId: Digest, parents: Ref, signal: AbortSignal): Promise<LayerRef>;
+  /** Starts an image's command in the sandbox on a throw-away upper directory (`tsbuild run`). */
+  container(ref: Ref, options: ContainerOptions): Promise<{ exitCode: number }>;
+  /** Ends leases, removes temporary files. */
+  close(): Promise<void>;
+}
+
+export interface PackOptions {
+  /** Clamp times to this many seconds since the epoch (rewrite-timestamp). */
+  clampSeconds?: number;
+  signal?: AbortSignal;
+  progress?(bytes: number): void;
+}
+
+export interface ContainerOptions {
+  args: string[];
+  env: [string, string][];
+  cwd: string;
+  user: string;
+  hostname: string;
+  network: 'host' | 'none';
+  /** Bind mounts of host folders, only ever from the user's own -v flags. */
+  volumes: { source: string; target: string; readonly: boolean }[];
+  /** Give the process this terminal. */
+  tty: boolean;
+  interactive: boolean;
+  signal: AbortSignal;
+  platform?: Platform;
+}
+
+export type { EventSink };

@@ -1,0 +1,3 @@
+export * from './interfaces.js';
+export * from './ops.js';
+export * from './plan.js';

@@ -1,0 +1,54 @@
+/** What planning takes and gives: a parsed Dockerfile and the build's options in, a graph and an image config out. */
+import type { ContainerConfig, HistoryEntry, ImageConfig, Platform, SourceRange } from '@tsbuild/core';
+import type { Vertex, VertexId } from './ops.js';
+
+export interface PlanOptions {
+  /** Stage to build; the last one by default. */
+  target?: string;
+  buildArgs: Readonly<Record<string, string>>;
+  /** --label: merged last, without history. */
+  labels: Readonly<Record<string, string>>;
+  /** Platform to build for. */
+  platform: Platform;
+  /** True if the user named a platform: then the image config gets it whatever the base says. */
+  platformExplicit: boolean;
+  buildPlatform: Platform;
+  /** True: all stages; a list: the named stages (any case). */
+  noCache: boolean | readonly string[];
+  /** --network: what `default` means for RUN. */
+  network?: 'default' | 'none' | 'host';
+  /** --allow: network.host, security.insecure, device. */
+  entitlements: readonly string[];
+  extraHosts: readonly { name: string; address: string }[];
+  ulimits: readonly { name: string; soft: number; hard: number }[];
+  shmSize?: number;
+  cgroupParent?: string;
+  /** Names given by --build-context. */
+  namedContexts: readonly string[];
+  signal: AbortSignal;
+}
+
+/** One entry of the image's history and the vertex whose layer it describes. */
+export interface PlannedHistory {
+  entry: HistoryEntry;
+  /** Unset for entries without a layer. */
+  vertex?: VertexId;
+}
+
+export interface BuildPlan {
+  platform: Platform;
+  /** All vertices of the target's closure, inputs before users. */
+  vertices: ReadonlyMap<VertexId, Vertex>;
+  /** The target's root file system. */
+  result: VertexId;
+  /** Config of the base image, with its history and diff ids; undefined for scratch. */
+  base?: ImageConfig;
+  /** The target's config, complete but for times, history and diff ids. */
+  config: ContainerConfig;
+  author?: string;
+  /** New entries, after the base's. */
+  history: PlannedHistory[];
+  /** SOURCE_DATE_EPOCH, seconds, where given. */
+  sourceDateEpoch?: number;
+  warnings: { rule: string; message: string; range?: SourceRange }[];
+}
