@@ -1,0 +1,29 @@
+/** Pieces of Go's `path` and `strings` packages whose exact behaviour the Dockerfile language relies on. */
+
+/** White space as Go's unicode.IsSpace knows it: differs from JavaScript's in U+0085 and U+FEFF. */
+const goSpace = '\\t\\n\\v\\f\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000';
+const leadingSpace = new RegExp(`^[${goSpace}]+`);
+const isSpace = new RegExp(`[${goSpace}]`);
+
+/** Go's strings.TrimSpace. */
+export function trimSpace(text: string): string {
+  const start = leadingSpace.exec(text)?.[0].length ?? 0;
+  let end = text.length;
+  // Not a regex anchored at the end: it would be tried at every blank of a long text.
+  while (end > start && isSpace.test(text.charAt(end - 1))) end -= 1;
+  return text.slice(start, end);
+}
+
+/** Go's path.Clean: the shortest equivalent path by lexical processing alone; '.' for an empty one. */
+export function cleanPath(path: string): string {
+  const rooted = path.startsWith('/');
+  const out: string[] = [];
+  for (const part of path.split('/')) {
+    if (part === '' || part === '.') continue;
+    if (part !== '..') out.push(part);
+    else if (out.length > 0 && out[out.length - 1] !== '..') out.pop();
+    else if (!rooted) out.push(part);
+  }
+  const joined = out.join('/');
+  return rooted ? `/${joined}` : joined || '.';
+}
