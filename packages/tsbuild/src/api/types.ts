@@ -1,0 +1,338 @@
+/**
+ * The public API on one page. Everything here is plain data but for streams, callbacks and AbortSignal, so that
+ * it can cross to the engine process; see engine/protocol.ts for how those do.
+ *
+ * Every function that does work takes `signal`; an aborted call rejects with TSB_CANCELLED_ABORTED once nothing
+ * it started is left. Failures a user can act on are TsbuildError.
+ */
+import type { Readable, Writable } from 'node:stream';
+import type { BuildEvent, Descriptor, Digest, EventSink, ImageConfig, ImageIndex, ImageManifest } from '@tsbuild/core';
+
+export type { BuildEvent, EventSink };
+
+/** What every call takes. */
+export interface CallOptions {
+  /** Folder of the store. Default: /var/lib/tsbuild for root, else $XDG_DATA_HOME/tsbuild or ~/.local/share/tsbuild. */
+  root?: string;
+  signal?: AbortSignal;
+  /** Progress. Called in order; what it throws is thrown at the caller once the call has ended. */
+  onEvent?: EventSink;
+}
+
+/** How registries are reached. Credentials come from docker's and podman's own files. */
+export interface RegistryOptions {
+  /** `host[:port]` of registries that may be spoken to by plain http or with any certificate. Loopback always may. */
+  insecureRegistries?: string[];
+  /** A registries.conf (version 2). Default: the user's, then /etc/containers/registries.conf. */
+  registriesConf?: string;
+}
+
+export type NetworkMode = 'default' | 'none' | 'host';
+
+export interface SecretSpec {
+  id: string;
+  /** One of these says where the value comes from; none of them: the environment variable or file named like the id. */
+  src?: string;
+  env?: string;
+  value?: string | Uint8Array;
+}
+
+export interface SshSpec {
+  /** `default` where the Dockerfile gives no id. */
+  id: string;
+  /** Path of an agent's socket. Default: $SSH_AUTH_SOCK. */
+  socket?: string;
+}
+
+export interface UlimitSpec {
+  name: string;
+  soft: number;
+  hard: number;
+}
+
+export interface HostEntry {
+  name: string;
+  /** An address, or `host-gateway`. */
+  address: string;
+}
+
+export type Compression = 'uncompressed' | 'gzip' | 'zstd';
+
+/** How an image's blobs and documents are written. */
+export interface ImageAttributes {
+  /** Names the image gets there; default: the build's tags. */
+  names?: string[];
+  /** Layers of this build; base layers keep what they have. Default: gzip, but uncompressed in the store. */
+  compression?: Compression;
+  /** gzip 0–9 (default 6), zstd 1–22 (default 3). */
+  compressionLevel?: number;
+  /** Base layers get the same compression too. */
+  forceCompression?: boolean;
+  /** OCI media types (default), or docker's (type=docker only defaults to docker's). */
+  ociMediatypes?: boolean;
+  /** With a source date epoch: also clamp the times of files in new layers. */
+  rewriteTimestamp?: boolean;
+  annotations?: Record<string, string>;
+}
+
+/** Where a path is asked for: a path, `-` for the standard output, or a stream (which is ended). */
+export type FileDestination = string | Writable;
+
+export type OutputSpec =
+  /** Kept in the store under the tags (the default). */
+  | ({ type: 'store'; push?: boolean } & ImageAttributes)
+  /** Pushed only. */
+  | ({ type: 'registry' } & ImageAttributes)
+  /** An OCI layout: a tar file, or with `tar: false` a folder. */
+  | ({ type: 'oci'; dest: FileDestination; tar?: boolean } & ImageAttributes)
+  /** What `docker load` reads. */
+  | ({ type: 'docker'; dest: FileDestination; tar?: boolean } & ImageAttributes)
+  /** The root file system as one tar. */
+  | { type: 'tar'; dest: FileDestination }
+  /** The root file system in a folder; with several platforms in a folder each, named like `linux_arm64`. */
+  | { type: 'local'; dest: string; platformSplit?: boolean }
+  /** Built and kept in the cache only. */
+  | { type: 'cacheonly' };
+
+export interface BuildOptions extends CallOptions, RegistryOptions {
+  /**
+   * A folder, a tar file (plain, gzip, zstd …), an http(s) or git URL, `-` for the standard input (a tar, or a
+   * Dockerfile), a stream of a tar, or nothing: an empty context.
+   */
+  context?: string | Readable | undefined;
+  /** Path of the Dockerfile, relative to the working directory (in git and tar contexts: to their root). Default: Dockerfile in the context. */
+  dockerfile?: string;
+  /** The Dockerfile itself. */
+  dockerfileText?: string;
+  target?: string;
+  buildArgs?: Record<string, string>;
+  labels?: Record<string, string>;
+  annotations?: Record<string, string>;
+  /** Names of the image. */
+  tags?: string[];
+  /** `os/arch[/variant]`; several give an index. Default: this machine's. */
+  platforms?: string[];
+  /** True: nothing from the cache; a list: not the steps of these stages. */
+  noCache?: boolean | string[];
+  /** Ask the registry for a newer image even where the store has one of that name. */
+  pull?: boolean;
+  network?: NetworkMode;
+  addHosts?: HostEntry[];
+  outputs?: OutputSpec[];
+  /** Also push the image under its tags. */
+  push?: boolean;
+  secrets?: SecretSpec[];
+  ssh?: SshSpec[];
+  /** name → folder, docker-image://REF, oci-layout://PATH[:TAG|@DIGEST], target:NAME, http(s) or git URL. */
+  buildContexts?: Record<string, string>;
+  /** Entitlements: network.host, security.insecure, device. */
+  allow?: string[];
+  ulimits?: UlimitSpec[];
+  /** Bytes of /dev/shm in RUN. */
+  shmSize?: number;
+  cgroupParent?: string;
+  /** Seconds since the epoch; default: the environment's SOURCE_DATE_EPOCH. */
+  sourceDateEpoch?: number;
+  /** Only check: parse, lint and plan the Dockerfile, resolve its images, run nothing. */
+  check?: boolean;
+  snapshotter?: 'overlay' | 'copy';
+}
+
+/** What `docker buildx build --metadata-file` writes, the same names. */
+export interface BuildMetadata {
+  'buildx.build.ref': string;
+  'containerimage.digest'?: Digest;
+  'containerimage.config.digest'?: Digest;
+  'containerimage.descriptor'?: Descriptor;
+  /** Names, joined by commas. */
+  'image.name'?: string;
+}
+
+export interface OutputResult {
+  type: OutputSpec['type'];
+  /** Path where one was given. */
+  dest?: string;
+  /** Digest of the manifest or index as this output wrote it. */
+  digest?: Digest;
+  /** Full names it wrote. */
+  names: string[];
+}
+
+export interface BuildWarning {
+  rule: string;
+  message: string;
+  url?: string;
+  line?: number;
+}
+
+export interface BuildResult {
+  /** Digest of the manifest or index of the first output that is an image. */
+  digest?: Digest;
+  /** Digest of the config ("image id"); only with one platform. */
+  configDigest?: Digest;
+  /** Full names (`docker.io/library/x:latest`). */
+  names: string[];
+  platforms: string[];
+  outputs: OutputResult[];
+  warnings: BuildWarning[];
+  metadata: BuildMetadata;
+}
+
+/**
+ * A running build. Await it for the result, or iterate it for the events (from its start, whenever the loop
+ * begins); a failed build ends the loop by throwing. Leaving the loop early does not cancel: `signal` does.
+ */
+export interface BuildPromise extends Promise<BuildResult>, AsyncIterable<BuildEvent> {}
+
+/** Starts a build in an engine process of its own. */
+export type Build = (options: BuildOptions) => BuildPromise;
+
+export interface PullOptions extends CallOptions, RegistryOptions {
+  reference: string;
+  /** Default: this machine's. */
+  platform?: string;
+}
+
+export interface PushOptions extends CallOptions, RegistryOptions, Pick<ImageAttributes, 'compression' | 'compressionLevel' | 'forceCompression'> {
+  /** Name in the store. */
+  reference: string;
+  /** Name to push under; default: the same. */
+  destination?: string;
+}
+
+/** An image as the store has it. */
+export interface ImageSummary {
+  /** Full name with tag. */
+  name: string;
+  /** Name as people write it: `busybox:latest` for docker.io/library/busybox:latest. */
+  familiarName: string;
+  /** Digest of manifest or index. */
+  digest: Digest;
+  configDigest?: Digest;
+  platforms: string[];
+  /** RFC 3339. */
+  created?: string;
+  /** Bytes of the blobs. */
+  size: number;
+}
+
+export interface ImageDetails {
+  name?: string;
+  digest: Digest;
+  descriptor: Descriptor;
+  /** Where the name is of an index. */
+  index?: ImageIndex;
+  manifest: ImageManifest;
+  config: ImageConfig;
+}
+
+export interface HistoryLine {
+  created?: string;
+  createdBy: string;
+  comment?: string;
+  /** Bytes of the layer's blob; 0 for an entry without one. */
+  size: number;
+  diffId?: Digest;
+}
+
+export interface ImportOptions extends CallOptions {
+  /** A root file system's tar or an image archive (docker save, OCI): path, `-`, or stream; plain, gzip, zstd, xz or bzip2. */
+  source: string | Readable;
+  /** Name the image gets; archives bring names of their own. */
+  reference?: string;
+  /** Dockerfile instructions for the config: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, USER, VOLUME, WORKDIR, … */
+  changes?: string[];
+  message?: string;
+  platform?: string;
+}
+
+export interface ImportedImage {
+  digest: Digest;
+  names: string[];
+}
+
+export interface LoadOptions extends CallOptions {
+  /** docker archive, OCI archive (tar, plain or compressed) or OCI layout folder. */
+  source: string | Readable;
+}
+
+export interface SaveOptions extends CallOptions {
+  references: string[];
+  dest: FileDestination;
+  /** Default: docker. */
+  format?: 'docker' | 'oci';
+  /** Write a folder instead of a tar (oci). */
+  folder?: boolean;
+}
+
+export interface RunOptions extends CallOptions, RegistryOptions {
+  /** Name in the store; pulled where it is not there. */
+  reference: string;
+  /** Replaces the image's command. */
+  command?: string[];
+  /** Replaces the entry point; an empty list clears it. */
+  entrypoint?: string[];
+  env?: Record<string, string>;
+  volumes?: { source: string; target: string; readonly?: boolean }[];
+  workdir?: string;
+  user?: string;
+  hostname?: string;
+  network?: 'host' | 'none';
+  /** Needs the caller's standard input to be a terminal. */
+  tty?: boolean;
+  interactive?: boolean;
+  platform?: string;
+}
+
+export interface LoginOptions {
+  registry: string;
+  username: string;
+  password: string;
+  insecureRegistries?: string[];
+  registriesConf?: string;
+  signal?: AbortSignal;
+}
+
+export interface PruneOptions extends CallOptions {
+  /** Also every image, tagged or not, and all of the cache. */
+  all?: boolean;
+  /** Only what was not used for this long, milliseconds. */
+  unusedForMs?: number;
+  /** Stop once no more than this many bytes are in use, oldest first. */
+  keepBytes?: number;
+  /** Say what would go, and leave it. */
+  dryRun?: boolean;
+}
+
+export interface PruneResult {
+  records: number;
+  snapshots: number;
+  blobs: number;
+  /** Bytes freed (or that would be). */
+  bytes: number;
+}
+
+export interface DiskUsage {
+  /** Bytes. */
+  total: number;
+  reclaimable: number;
+  images: { name: string; digest: Digest; bytes: number }[];
+  /** Bytes of blobs, each counted once. */
+  blobs: { count: number; bytes: number };
+  snapshots: { count: number; bytes: number };
+  cacheMounts: { count: number; bytes: number };
+  records: DiskUsageRecord[];
+}
+
+export interface DiskUsageRecord {
+  key: Digest;
+  /** The step. */
+  description: string;
+  createdAt: string;
+  /** When a build last used it, RFC 3339. */
+  usedAt: string;
+  /** Bytes of the layer this step added. */
+  bytes: number;
+  /** A live build holds it. */
+  inUse: boolean;
+}
