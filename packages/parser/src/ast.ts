@@ -94,6 +94,8 @@ export interface Heredoc {
   chomp: boolean;
   fileDescriptor: number;
   body: string;
+  /** The body as written: with `<<-` its tabs are still there. */
+  rawBody: string;
 }
 
 export interface FromInstruction extends InstructionBase {

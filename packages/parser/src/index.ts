@@ -1,1 +1,3 @@
 export * from './ast.js';
+export * from './expand.js';
+export * from './mount.js';
