@@ -1,0 +1,137 @@
+/**
+ * npm test: brings what the tests need, runs them all, and cleans up.
+ *
+ *   npm test                  everything: unit, acceptance as root (where we are root), acceptance rootless
+ *   npm run test:unit         the packages' own tests only
+ *   npm run test:peers        also brings docker buildx and buildah and compares their images with ours
+ *   npm test -- --only WORD   acceptance tests whose file name has WORD
+ */
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ensurePackages } from './lib/apt.mjs';
+import { debianTar } from './lib/bases.mjs';
+import { ensureBuilt } from './lib/prepare.mjs';
+import { startRegistry } from './lib/registry.mjs';
+import { asUser, ensureUser, installTree } from './lib/rootless.mjs';
+import { must, repo, run, say } from './lib/run.mjs';
+
+const packages = [
+  'acl', 'attr', 'busybox-static', 'bzip2', 'crun', 'curl', 'docker-registry', 'git', 'libcap2-bin', 'mmdebstrap',
+  'runc', 'skopeo', 'slirp4netns', 'uidmap', 'umoci', 'xz-utils', 'zstd',
+];
+
+const flags = process.argv.slice(2);
+const unitOnly = flags.includes('--unit');
+const peers = flags.includes('--peers');
+const only = flags.includes('--only') ? flags[flags.indexOf('--only') + 1] : '';
+const isRoot = process.getuid() === 0;
+
+/** All files below a folder whose path ends with one of the suffixes. */
+function filesBelow(dir, suffixes) {
+  return readdirSync(dir, { recursive: true })
+    .map((name) => join(dir, name))
+    .filter((path) => suffixes.some((suffix) => path.endsWith(suffix)) && statSync(path).isFile())
+    .sort();
+}
+
+function unitTests() {
+  const folders = readdirSync(join(repo, 'packages')).map((name) => join(repo, 'packages', name, 'dist/test'));
+  return [
+    ...folders.flatMap((dir) => filesBelow(dir, ['.test.js'])),
+    ...filesBelow(join(repo, 'native/test'), ['.test.mjs']),
+  ];
+}
+
+function nodeTest(files, seconds) {
+  return ['--test', '--test-concurrency=2', `--test-timeout=${seconds * 1000}`, ...files];
+}
+
+const failures = [];
+async function suite(title, command, args, options) {
+  say(`\n== ${title} ==`);
+  const started = Date.now();
+  const status = await run(command, args, options);
+  say(`== ${title}: ${status === 0 ? 'passed' : 'FAILED'} in ${((Date.now() - started) / 1000).toFixed(0)} s ==`);
+  if (status !== 0) failures.push(title);
+}
+
+async function acceptance() {
+  const work = mkdtempSync(join(tmpdir(), 'tsbuild-test-'));
+  chmodSync(work, 0o755);
+  const registry = await startRegistry();
+  try {
+    const files = filesBelow(join(repo, 'test/dist/acceptance'), ['.test.js']).filter((file) => file.includes(only));
+    const bin = installTree(join(work, 'app'));
+    const tests = join(work, 'test');
+    const env = {
+      TSBUILD_TEST_BIN: bin,
+      TSBUILD_TEST_REGISTRY: registry.host,
+      TSBUILD_TEST_DEBIAN: await publicCopy(await debianTar(), work),
+      TSBUILD_TEST_EXAMPLES: join(tests, 'examples'),
+      TSBUILD_TEST_REPO: repo,
+    };
+    await must('cp', ['-r', join(repo, 'test/dist'), tests]);
+    await must('cp', ['-r', join(repo, 'examples'), join(tests, 'examples')]);
+    await must('cp', [join(repo, 'test/package.json'), tests]);
+    await must('chmod', ['-R', 'a+rX', work]);
+    const copied = files.map((file) => join(tests, file.slice(join(repo, 'test/dist').length)));
+    if (isRoot) {
+      const rootEnv = { ...process.env, ...env, TSBUILD_TEST_MODE: 'root', TSBUILD_TEST_WORK: folder(work, 'root') };
+      await suite('acceptance, as root', process.execPath, nodeTest(copied, 900), { env: rootEnv });
+      const user = await ensureUser();
+      const userWork = folder(work, 'user');
+      await must('chown', [`${user.uid}:${user.gid}`, userWork]);
+      const userEnv = { ...env, TSBUILD_TEST_MODE: 'rootless', TSBUILD_TEST_WORK: userWork, TMPDIR: userWork };
+      const command = [process.execPath, ...nodeTest(copied, 900)];
+      await suite('acceptance, as an unprivileged user', ...asUser(user, userEnv, command), { cwd: userWork });
+    } else {
+      say('Not root: the acceptance tests run rootless only.');
+      const userEnv = { ...process.env, ...env, TSBUILD_TEST_MODE: 'rootless', TSBUILD_TEST_WORK: folder(work, 'user') };
+      await suite('acceptance, rootless', process.execPath, nodeTest(copied, 900), { env: userEnv });
+    }
+  } finally {
+    await registry.stop();
+    await removeAll(work);
+  }
+}
+
+function folder(parent, name) {
+  const path = join(parent, name);
+  mkdirSync(path, { recursive: true });
+  return path;
+}
+
+async function publicCopy(file, work) {
+  const copy = join(work, 'debian.tar');
+  await must('cp', ['--reflink=auto', file, copy]);
+  return copy;
+}
+
+/** A rootless store holds files of subordinate ids, which only root or its user name space can remove. */
+async function removeAll(path) {
+  try {
+    rmSync(path, { recursive: true, force: true });
+  } catch {
+    await run('unshare', ['--map-root-user', '--map-auto', 'rm', '-rf', path]);
+  }
+}
+
+await ensureBuilt();
+if (!only && !peers) {
+  await ensurePackages(packages);
+  await suite('unit', process.execPath, nodeTest(unitTests(), 300));
+}
+if (!unitOnly && !peers) {
+  await ensurePackages(packages);
+  await acceptance();
+}
+if (peers) {
+  await must('bash', [join(repo, 'test/peers/setup.sh')]);
+  await suite('peers', process.execPath, nodeTest(filesBelow(join(repo, 'test/dist/peers'), ['.test.js']), 1800));
+}
+if (failures.length > 0) {
+  say(`\nFailed: ${failures.join(', ')}`);
+  process.exit(1);
+}
+say('\nAll passed.');
