@@ -1,0 +1,61 @@
+/** ENV, LABEL and ARG. */
+import { goQuote } from '@tsbuild/core';
+import type { ArgInstruction, EnvInstruction, LabelInstruction, RawPair } from '../ast.js';
+import { fault } from '../fault.js';
+import { splitKeyword, splitQuoted } from '../split.js';
+import { atLeastOne, countFault, refuseFlags, type Request } from './request.js';
+
+export function parseEnv(request: Request): EnvInstruction {
+  return { kind: 'env', ...request.base, pairs: pairsOf(request) };
+}
+
+export function parseLabel(request: Request): LabelInstruction {
+  return { kind: 'label', ...request.base, pairs: pairsOf(request) };
+}
+
+export function parseArg(request: Request): ArgInstruction {
+  const words = splitQuoted(request.rest, request.escape);
+  atLeastOne(request, words.length, 'ARG NAME or ARG NAME=default');
+  refuseFlags(request);
+  const args = words.map(({ text, offset }) => {
+    const range = request.rangeOf(offset, offset + text.length);
+    const equals = text.indexOf('=');
+    const name = equals < 0 ? text : text.slice(0, equals);
+    if (name === '') throw blankName(request);
+    return equals < 0 ? { name, range } : { name, value: text.slice(equals + 1), range };
+  });
+  return { kind: 'arg', ...request.base, args };
+}
+
+function pairsOf(request: Request): RawPair[] {
+  const { name, rest, escape } = request;
+  const words = splitQuoted(rest, escape);
+  const [first] = words;
+  if (first !== undefined && !first.text.includes('=')) {
+    const old = splitKeyword(rest);
+    if (old.rest === '') {
+      throw countFault(`${name} must have two arguments`, `Write ${name} ${first.text}=value.`);
+    }
+    refuseFlags(request);
+    return [{ key: old.keyword, value: old.rest, hasEquals: false }];
+  }
+  const pairs = words.map(({ text }) => {
+    const equals = text.indexOf('=');
+    if (equals < 0) {
+      throw fault(
+        'KEY_VALUE',
+        `Syntax error - can't find = in ${goQuote(text)}. Must be of the form: name=value`,
+        'Put a value that holds blanks in double quotes.',
+      );
+    }
+    return { key: text.slice(0, equals), value: text.slice(equals + 1), hasEquals: true };
+  });
+  atLeastOne(request, pairs.length, `${name} NAME=value`);
+  refuseFlags(request);
+  if (pairs.some((pair) => pair.key === '')) throw blankName(request);
+  return pairs;
+}
+
+function blankName(request: Request): Error {
+  return fault('KEY_VALUE', `${request.name} names can not be blank`, 'Write a name before the =.');
+}

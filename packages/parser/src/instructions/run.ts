@@ -1,0 +1,34 @@
+import { didYouMean, goQuote } from '@tsbuild/core';
+import type { RunInstruction } from '../ast.js';
+import { fault } from '../fault.js';
+import { checkMount } from '../mount.js';
+import { splitCommand } from '../split.js';
+import { flagsOf, type Request } from './request.js';
+
+const networks = ['default', 'none', 'host'];
+const securities = ['sandbox', 'insecure'];
+
+export function parseRun(request: Request): RunInstruction {
+  const flags = flagsOf(request, { mount: 'list', network: 'string', security: 'string', device: 'list' });
+  const { mount, network, security, device } = flags;
+  for (const value of mount) checkMount(value);
+  oneOf('invalid network mode', network, networks);
+  oneOf('security', security, securities);
+  return {
+    kind: 'run',
+    ...request.base,
+    command: splitCommand(request.rest),
+    mounts: mount,
+    ...(network === undefined ? {} : { network }),
+    ...(security === undefined ? {} : { security }),
+    devices: device,
+    heredocs: request.heredocs,
+  };
+}
+
+function oneOf(what: string, value: string | undefined, options: string[]): void {
+  if (value === undefined || options.includes(value)) return;
+  const message =
+    what === 'security' ? `security ${goQuote(value)} is not valid` : `${what} ${goQuote(value)}`;
+  throw fault('FLAG_VALUE', message + didYouMean(value, options, true), `Use one of ${options.join(', ')}.`);
+}

@@ -1,0 +1,221 @@
+/** Text to AST. */
+import { type SourceLocation, type SourceRange, TsbuildError } from '@tsbuild/core';
+import type {
+  Dockerfile,
+  EscapeToken,
+  FromInstruction,
+  Instruction,
+  InstructionBase,
+  OnbuildInstruction,
+  ParseWarning,
+  Stage,
+} from './ast.js';
+import { readDirectives } from './directives.js';
+import { fault } from './fault.js';
+import { cutFlags } from './flags.js';
+import { findHeredocs, heredocText, takeBodies } from './heredoc.js';
+import { isInstructionName, parseInstruction } from './instructions/index.js';
+import { atLeastOne, refuseFlags, type Request } from './instructions/request.js';
+import { LineReader, type LogicalLine, rangeOf } from './lines.js';
+import { splitCommand, splitKeyword } from './split.js';
+
+/** Longest physical line, bytes (BuildKit's limit). */
+const maxLineBytes = 65535;
+
+/**
+ * Parses a Dockerfile. Nothing is expanded and no stage is looked up.
+ * @param input bytes are read as UTF-8
+ * @param filename as the user named it; goes into errors
+ * @throws TsbuildError TSB_PARSE_* with the place
+ */
+export function parseDockerfile(input: string | Uint8Array, filename: string): Dockerfile {
+  const decoded = typeof input === 'string' ? input : new TextDecoder('utf-8', { ignoreBOM: true }).decode(input);
+  const text = decoded.startsWith('\uFEFF') ? decoded.slice(1) : decoded;
+  const lines = physicalLines(text);
+  const locate = (range: SourceRange): SourceLocation => ({ file: filename, range, text });
+  if (text === '') {
+    throw fault('EMPTY', 'the Dockerfile cannot be empty', 'Write at least a FROM line.').with({
+      source: locate(wholeLine(lines, 1)),
+    });
+  }
+  const report = (error: Error, index: number): never => {
+    throw placed(error, locate(wholeLine(lines, index + 1)));
+  };
+  checkLengths(lines, report);
+  const { list: directives, escape } = readDirectives(lines, report);
+  const reader = new LineReader(lines, escape, directives.length);
+  const file: Dockerfile = { filename, text, escape, directives, metaArgs: [], stages: [], warnings: [] };
+  let found = false;
+  for (let line = reader.next(); line !== undefined; line = reader.next()) {
+    found = true;
+    if (line.emptyLines.length > 0) file.warnings.push(emptyContinuation(line));
+    addInstruction(file, readInstruction(line, reader, lines, escape, locate), locate);
+  }
+  const end = locate(wholeLine(lines, lines.length));
+  if (!found) throw fault('EMPTY', 'file with no instructions', 'Write at least a FROM line.').with({ source: end });
+  if (file.stages.length === 0) {
+    const hint = 'Add FROM image after the ARG lines.';
+    throw fault('NO_STAGE', 'dockerfile contains no stages to build', hint).with({ source: end });
+  }
+  return file;
+}
+
+/**
+ * Parses the text of an ONBUILD trigger, as config.OnBuild holds it. The escape character is `\`.
+ * @throws TsbuildError TSB_PARSE_*; the file is called `ONBUILD`
+ */
+export function parseTrigger(text: string): Instruction {
+  const lines = physicalLines(text);
+  const locate = (range: SourceRange): SourceLocation => ({ file: 'ONBUILD', range, text });
+  const reader = new LineReader(lines, '\\', 0);
+  const line = reader.next();
+  const whole = locate({ ...wholeLine(lines, lines.length), startLine: 1, startColumn: 1 });
+  if (line === undefined) {
+    throw fault('EMPTY', 'file with no instructions', 'Write an instruction after ONBUILD.').with({ source: whole });
+  }
+  const instruction = readInstruction(line, reader, lines, '\\', locate);
+  if (instruction.kind === 'from' || instruction.kind === 'onbuild' || instruction.kind === 'maintainer') {
+    throw placed(triggerFault(instruction.keyword.toUpperCase()), locate(instruction.range));
+  }
+  if (reader.next() !== undefined) {
+    const hint = 'Write one ONBUILD for each instruction.';
+    throw fault('ONBUILD', 'a trigger holds exactly one instruction', hint).with({ source: whole });
+  }
+  return instruction;
+}
+
+/** FROM opens a stage; all others stand in one. */
+type AnyInstruction = FromInstruction | Instruction;
+
+function readInstruction(
+  line: LogicalLine,
+  reader: LineReader,
+  lines: readonly string[],
+  escape: EscapeToken,
+  locate: (range: SourceRange) => SourceLocation,
+): AnyInstruction {
+  try {
+    return instructionOf(line, reader, lines, escape);
+  } catch (error) {
+    throw placed(error, locate({ ...rangeOf(line, 0, line.text.length), endLine: reader.line, endColumn: lineEnd(lines, reader.line) }));
+  }
+}
+
+function instructionOf(
+  line: LogicalLine,
+  reader: LineReader,
+  lines: readonly string[],
+  escape: EscapeToken,
+): AnyInstruction {
+  const { keyword, rest: all, restOffset } = splitKeyword(line.text);
+  const name = keyword.toUpperCase();
+  const { flags, rest, offset } = cutFlags(all, escape);
+  const inner = name === 'ONBUILD' ? splitKeyword(rest) : undefined;
+  const heredocs = takesHeredocs(inner?.keyword ?? keyword, inner?.rest ?? rest, escape)
+    ? takeBodies(findHeredocs(line.text, (inner?.keyword ?? keyword).toUpperCase() === 'RUN'), reader)
+    : [];
+  const base: InstructionBase = {
+    keyword,
+    original: line.text,
+    range: {
+      ...rangeOf(line, 0, line.text.length),
+      ...(heredocs.length > 0 ? { endLine: reader.line, endColumn: lineEnd(lines, reader.line) } : {}),
+    },
+    comments: line.comments,
+  };
+  const request: Request = {
+    name,
+    rest,
+    flags,
+    escape,
+    heredocs,
+    base,
+    rangeOf: (start, end) => rangeOf(line, restOffset + offset + start, restOffset + offset + end),
+  };
+  return name === 'ONBUILD' ? parseOnbuild(request) : parseInstruction(request);
+}
+
+/** Only RUN, COPY and ADD, and not in JSON form. */
+function takesHeredocs(keyword: string, rest: string, escape: EscapeToken): boolean {
+  if (!rest.includes('<<') || !/^(?:run|copy|add)$/i.test(keyword)) return false;
+  return splitCommand(cutFlags(rest, escape).rest).form === 'shell';
+}
+
+/** The trigger is stored as text; what can be wrong with it whatever base it lands on is told now. */
+function parseOnbuild(request: Request): OnbuildInstruction {
+  const { rest, heredocs, base, escape } = request;
+  const inner = splitKeyword(rest);
+  const name = inner.keyword.toUpperCase();
+  atLeastOne(request, name.length, 'ONBUILD RUN make');
+  refuseFlags(request);
+  if (name === 'ONBUILD' || name === 'FROM' || name === 'MAINTAINER') throw triggerFault(name);
+  const trigger = rest + heredocText(heredocs);
+  if (isInstructionName(name)) {
+    const { flags, rest: innerRest } = cutFlags(inner.rest, escape);
+    parseInstruction({ ...request, name, rest: innerRest, flags, base });
+  }
+  return { kind: 'onbuild', ...base, trigger };
+}
+
+function triggerFault(name: string): Error {
+  if (name === 'ONBUILD') {
+    return fault('ONBUILD', "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed", 'Write ONBUILD once.');
+  }
+  return fault('ONBUILD', `${name} isn't allowed as an ONBUILD trigger`, `Remove this line, or write ${name} without ONBUILD.`);
+}
+
+function addInstruction(
+  file: Dockerfile,
+  instruction: AnyInstruction,
+  locate: (range: SourceRange) => SourceLocation,
+): void {
+  if (instruction.kind === 'from') {
+    const stage: Stage = { index: file.stages.length, from: instruction, instructions: [] };
+    if (instruction.as !== undefined) stage.name = instruction.as.toLowerCase();
+    file.stages.push(stage);
+    return;
+  }
+  const stage = file.stages.at(-1);
+  if (stage !== undefined) stage.instructions.push(instruction);
+  else if (instruction.kind === 'arg') file.metaArgs.push(instruction);
+  else {
+    throw fault('NO_STAGE', 'no build stage in current context', 'Only ARG may stand before the first FROM.').with({
+      source: locate(instruction.range),
+    });
+  }
+}
+
+function emptyContinuation(line: LogicalLine): ParseWarning {
+  return {
+    rule: 'NoEmptyContinuation',
+    message: 'Empty continuation line',
+    range: { startLine: line.endLine, startColumn: 1, endLine: line.endLine, endColumn: 1 },
+  };
+}
+
+function physicalLines(text: string): string[] {
+  const lines = text.split('\n');
+  if (lines.length > 1 && lines.at(-1) === '') lines.pop();
+  return lines;
+}
+
+function checkLengths(lines: readonly string[], report: (error: Error, index: number) => never): void {
+  const encoder = new TextEncoder();
+  for (const [index, line] of lines.entries()) {
+    if (line.length * 3 <= maxLineBytes || encoder.encode(line).length <= maxLineBytes) continue;
+    const hint = 'Break the line with a backslash at its end, or copy the text from a file.';
+    report(fault('LINE_TOO_LONG', `dockerfile line greater than max allowed size of ${maxLineBytes}`, hint), index);
+  }
+}
+
+function lineEnd(lines: readonly string[], line: number): number {
+  return (lines[line - 1] ?? '').length + 1;
+}
+
+function wholeLine(lines: readonly string[], line: number): SourceRange {
+  return { startLine: line, startColumn: 1, endLine: line, endColumn: lineEnd(lines, line) };
+}
+
+function placed(error: unknown, source: SourceLocation): unknown {
+  return TsbuildError.is(error) ? error.with({ source }) : error;
+}
