@@ -3,8 +3,12 @@
  *
  * Paths are bytes (Buffer) or strings; a string is encoded as UTF-8. A failing call throws an Error with
  * `code` ('ENOENT'), `errno` (negative, as Node has it), `syscall` and `path`. Synchronous functions do one
- * or few system calls; functions that return a Promise run on the pool and take an optional AbortSignal-like
- * cancel token (see CancelToken).
+ * or few system calls; functions that return a Promise run on the pool, take an optional cancel token (see
+ * CancelToken) or AbortSignal, and reject with code 'ECANCELED' when it fires.
+ *
+ * A parameter called `name` is one name in a directory: a slash or `..` in it is refused (EINVAL), unless dirfd is
+ * AT_FDCWD. A parameter called `path` may have several parts; below a descriptor it is resolved inside that
+ * directory as if it were the root (RESOLVE_IN_ROOT), so that links of an untrusted tree never lead out of it.
  */
 export type Fd = number;
 export type BytesPath = Buffer | string;
@@ -81,6 +85,8 @@ export declare function removeXattr(dirfd: Fd, name: BytesPath, attribute: strin
 /** False where the lock is held by someone else; the lock ends with the descriptor. */
 export declare function tryFlock(fd: Fd, operation: number): boolean;
 export declare function fsync(fd: Fd): void;
+/** Writes everything of the file system that fd is on to its device (syncfs(2)). */
+export declare function syncfs(fd: Fd): Promise<void>;
 /** Filesystem magic number and free bytes/inodes of the filesystem that fd is on. */
 export declare function statfs(fd: Fd): { type: number; blockSize: number; freeBytes: number; totalBytes: number; freeFiles: number };
 
@@ -88,15 +94,16 @@ export declare function statfs(fd: Fd): { type: number; blockSize: number; freeB
 export declare class CancelToken {
   cancel(): void;
 }
+export type Cancel = CancelToken | AbortSignal;
 
 /**
  * Copies the data of one open file to another from offset 0: reflink, else copy_file_range, else read and
  * write; holes stay holes. Returns the bytes of the file.
  */
-export declare function copyData(source: Fd, destination: Fd, cancel?: CancelToken): Promise<number>;
+export declare function copyData(source: Fd, destination: Fd, cancel?: Cancel): Promise<number>;
 
 /** sha256 (32 bytes each, one after another) of regular files below dirfd, on all cores. Links are not followed. */
-export declare function hashFiles(dirfd: Fd, names: BytesPath[], cancel?: CancelToken): Promise<Buffer>;
+export declare function hashFiles(dirfd: Fd, names: BytesPath[], cancel?: Cancel): Promise<Buffer>;
 
 export interface WalkEntry extends Stat {
   /** Relative to the walked directory, no leading slash; the directory itself has no entry. */
@@ -114,7 +121,7 @@ export declare function walk(
   dirfd: Fd,
   path: BytesPath,
   options: { xattrs?: boolean; prune?: Buffer[]; crossMounts?: boolean },
-  cancel?: CancelToken,
+  cancel?: Cancel,
 ): Promise<WalkEntry[]>;
 
 export interface CopyTreeItem {
@@ -141,16 +148,20 @@ export declare function copyFiles(
   destinationRoot: Fd,
   items: CopyTreeItem[],
   options: CopyOptions,
-  cancel?: CancelToken,
+  cancel?: Cancel,
 ): Promise<void>;
 
-/** Removes dirfd/name and everything below it, without following links or leaving the filesystem. Missing is fine. */
+/**
+ * Removes dirfd/name and everything below it, without following links or entering other mounts (EXDEV). Missing is
+ * fine. Modes that deny access are changed on the way.
+ */
 export declare function removeTree(dirfd: Fd, name: BytesPath): Promise<void>;
 
 /**
  * A detached overlay mount (fsopen, fsconfig, fsmount): its root descriptor. Nothing is attached to the
  * mount namespace; closing the descriptor (and those opened below it) ends the mount. Lower directories are given
- * top first, as for mount(8). Needs CAP_SYS_ADMIN in the mount namespace's user namespace.
+ * top first, as for mount(8); a single lower one without an upper one gives a read-only clone of it. Redirects and
+ * metadata-only copies are neither written nor followed. Needs CAP_SYS_ADMIN in the mount namespace's user namespace.
  */
 export declare function mountOverlay(options: {
   lower: BytesPath[];
@@ -162,5 +173,5 @@ export declare function mountOverlay(options: {
 }): Fd;
 /** A detached clone of the mount tree at path (open_tree OPEN_TREE_CLONE): read-only if asked. */
 export declare function cloneTree(dirfd: Fd, path: BytesPath, options: { readonly?: boolean; recursive?: boolean }): Fd;
-/** In-process sha256 speed path for one big buffer is node:crypto; this names the static helper program. */
+/** Absolute path of the static helper program. */
 export declare const helperPath: string;
