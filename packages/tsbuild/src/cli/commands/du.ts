@@ -1,0 +1,41 @@
+/** `tsbuild du`. */
+import { diskUsage } from '../../api/operations.js';
+import type { DiskUsage } from '../../api/types.js';
+import { storeOptions } from '../build-options.js';
+import { formatAge, formatBytes, shortDigest, table, truncate } from '../format.js';
+import type { Io } from '../io.js';
+import type { Args } from '../parse.js';
+
+export async function run(args: Args, io: Io): Promise<number> {
+  const usage = await diskUsage({ ...storeOptions(args), signal: io.signal });
+  io.stdout.write(
+    args.string('format') === 'json' ? `${JSON.stringify(usage, null, 2)}\n` : render(usage, args.bool('verbose'), Date.now()),
+  );
+  return 0;
+}
+
+export function render(usage: DiskUsage, verbose: boolean, now: number): string {
+  const sums = table(
+    ['KIND', 'COUNT', 'SIZE'],
+    [
+      ['images', String(usage.images.length), ''],
+      ['blobs', String(usage.blobs.count), formatBytes(usage.blobs.bytes)],
+      ['snapshots', String(usage.snapshots.count), formatBytes(usage.snapshots.bytes)],
+      ['cache mounts', String(usage.cacheMounts.count), formatBytes(usage.cacheMounts.bytes)],
+      ['cache records', String(usage.records.length), ''],
+    ],
+  );
+  const total = `\ntotal ${formatBytes(usage.total)}, of which "tsbuild prune" can free ${formatBytes(usage.reclaimable)}\n`;
+  if (!verbose) return sums + total;
+  const records = table(
+    ['RECORD', 'LAST USED', 'SIZE', 'IN USE', 'STEP'],
+    usage.records.map((record) => [
+      shortDigest(record.key),
+      formatAge(record.usedAt, now),
+      formatBytes(record.bytes),
+      record.inUse ? 'yes' : 'no',
+      truncate(record.description.replace(/\s+/g, ' '), 80),
+    ]),
+  );
+  return `${records}\n${sums}${total}`;
+}

@@ -1,0 +1,176 @@
+/** `tsbuild build` and `tsbuild check`. */
+import { debugFlag, progressFlag, registryFlags, rootFlag } from './common.js';
+import type { CommandSpec, FlagSpec } from './types.js';
+
+const fileFlag: FlagSpec = {
+  name: 'file',
+  short: 'f',
+  type: 'string',
+  value: 'FILE',
+  summary: 'Dockerfile (default CONTEXT/Dockerfile); - reads standard input',
+  completes: 'file',
+};
+const targetFlag: FlagSpec = { name: 'target', type: 'string', value: 'STAGE', summary: 'Stage to build (default: the last one)' };
+const buildArgFlag: FlagSpec = {
+  name: 'build-arg',
+  type: 'list',
+  value: 'NAME[=VALUE]',
+  summary: 'Value of an ARG; without =VALUE it comes from the environment',
+};
+const platformFlag: FlagSpec = {
+  name: 'platform',
+  type: 'csv',
+  value: 'OS/ARCH[/VARIANT]',
+  summary: 'Platforms to build for (default: this machine; "local" names it)',
+};
+const buildContextFlag: FlagSpec = {
+  name: 'build-context',
+  type: 'list',
+  value: 'NAME=VALUE',
+  summary: 'Further context: a folder, an image (docker-image://…), an OCI layout (oci-layout://…) or a URL',
+};
+
+/** Flags of other builders that mean nothing here. */
+const ignored: readonly FlagSpec[] = [
+  { name: 'builder', type: 'string', value: 'NAME' },
+  { name: 'load', type: 'boolean' },
+  { name: 'compress', type: 'boolean' },
+  { name: 'rm', type: 'boolean' },
+  { name: 'force-rm', type: 'boolean' },
+  { name: 'layers', type: 'boolean' },
+  { name: 'jobs', type: 'string', value: 'N' },
+  { name: 'isolation', type: 'string', value: 'KIND' },
+].map((flag) => ({
+  ...flag,
+  type: flag.type as FlagSpec['type'],
+  ignored: true,
+  summary: flag.name === 'load' ? 'Taken for compatibility: the image is always kept in the store' : 'Taken for compatibility; has no effect',
+}));
+
+export const buildSpec: CommandSpec = {
+  name: 'build',
+  aliases: ['b'],
+  summary: 'Build an image from a Dockerfile',
+  positionals: 'CONTEXT',
+  arity: { min: 1, max: 1 },
+  completes: 'directory',
+  description: [
+    'CONTEXT is a folder, a tar file, an http(s) or git URL, or - for a tar archive or a Dockerfile on standard input.',
+    'The word "build" can be left out: "tsbuild -t app ." is "tsbuild build -t app .".',
+    'Progress goes to standard error. With --quiet the image\'s digest is the only output.',
+  ],
+  flags: [
+    fileFlag,
+    { name: 'tag', short: 't', type: 'list', value: 'NAME[:TAG]', summary: 'Name of the image; can be given several times' },
+    targetFlag,
+    buildArgFlag,
+    platformFlag,
+    {
+      name: 'output',
+      short: 'o',
+      type: 'list',
+      value: 'SPEC',
+      summary: 'Where the result goes: type=image|oci|docker|tar|local|registry[,dest=PATH]; PATH alone is a folder, - a tar on standard output',
+    },
+    { name: 'push', type: 'boolean', summary: 'Push the image to the registry of each tag; the same as -o type=registry' },
+    { name: 'no-cache', type: 'boolean', summary: 'Run every step, whatever the cache has' },
+    { name: 'no-cache-filter', type: 'csv', value: 'STAGE', summary: 'Run every step of these stages' },
+    { name: 'pull', type: 'boolean', summary: 'Look base images up in their registry even if the store has them' },
+    progressFlag,
+    { name: 'quiet', short: 'q', type: 'boolean', summary: 'No progress; print the image\'s digest' },
+    { name: 'iidfile', type: 'string', value: 'FILE', summary: 'Write the image ID (config digest) to a file', completes: 'file' },
+    { name: 'metadata-file', type: 'string', value: 'FILE', summary: 'Write the result as JSON to a file', completes: 'file' },
+    { name: 'label', type: 'list', value: 'KEY=VALUE', summary: 'Label of the image' },
+    {
+      name: 'annotation',
+      type: 'list',
+      value: '[LEVEL:]KEY=VALUE',
+      summary: 'Annotation; LEVEL is manifest, index, manifest-descriptor or index-descriptor',
+    },
+    { name: 'secret', type: 'list', value: 'id=ID[,src=FILE|,env=NAME]', summary: 'Secret for RUN --mount=type=secret' },
+    { name: 'ssh', type: 'list', value: 'default|ID[=PATH]', summary: 'SSH agent socket or key for RUN --mount=type=ssh' },
+    buildContextFlag,
+    {
+      name: 'network',
+      type: 'string',
+      value: 'MODE',
+      summary: 'Network of RUN steps: host (default) or none',
+      choices: ['default', 'host', 'none'],
+    },
+    { name: 'add-host', type: 'csv', value: 'HOST:IP', summary: 'Line for /etc/hosts of RUN steps' },
+    {
+      name: 'allow',
+      type: 'csv',
+      value: 'ENTITLEMENT',
+      summary: 'Permit network.host or security.insecure to Dockerfiles that ask for it',
+    },
+    { name: 'ulimit', type: 'list', value: 'NAME=SOFT[:HARD]', summary: 'Resource limit of RUN steps' },
+    { name: 'shm-size', type: 'string', value: 'SIZE', summary: 'Size of /dev/shm in RUN steps (default 64m)' },
+    { name: 'cgroup-parent', type: 'string', value: 'PATH', summary: 'Parent cgroup of RUN steps' },
+    ...registryFlags,
+    {
+      name: 'snapshotter',
+      type: 'string',
+      value: 'NAME',
+      summary: 'overlay or copy (default: overlay where the kernel allows it)',
+      env: ['TSBUILD_SNAPSHOTTER'],
+      choices: ['overlay', 'copy'],
+    },
+    { name: 'check', type: 'boolean', summary: 'Only check the Dockerfile; the same as "tsbuild check"' },
+    {
+      name: 'call',
+      type: 'string',
+      value: 'METHOD',
+      summary: 'build, or check to only check the Dockerfile',
+      choices: ['build', 'check'],
+    },
+    { name: 'provenance', type: 'string', value: 'false', summary: 'Only false: provenance attestations are not made' },
+    { name: 'sbom', type: 'string', value: 'false', summary: 'Only false: SBOM attestations are not made' },
+    { name: 'attest', type: 'list', value: 'type=…,disabled=true', summary: 'Only with disabled=true: attestations are not made' },
+    rootFlag,
+    debugFlag,
+    ...ignored,
+  ],
+  examples: [
+    { command: 'tsbuild build -t app .', text: 'Build ./Dockerfile and keep the image as app:latest' },
+    {
+      command: 'tsbuild -f docker/Dockerfile -t registry.example.com/app:1.2 --push .',
+      text: 'Build with another Dockerfile and push the result',
+    },
+    { command: 'tsbuild --target test --progress plain .', text: 'Build the stage "test" and show all output' },
+    { command: 'tsbuild -o out .', text: 'Write the files of the last stage to ./out' },
+    { command: 'tsbuild -o type=oci,dest=app.tar -t app:1 .', text: 'Write an OCI archive' },
+    { command: 'tsbuild --build-arg VERSION=1.2 --secret id=npmrc,src=.npmrc -t app .', text: 'With an ARG and a secret' },
+    { command: 'git archive HEAD | tsbuild -t app -', text: 'Build what is committed' },
+  ],
+  load: () => import('../commands/build.js'),
+};
+
+export const checkSpec: CommandSpec = {
+  name: 'check',
+  aliases: ['lint'],
+  summary: 'Check a Dockerfile without building it',
+  positionals: '[CONTEXT]',
+  arity: { min: 0, max: 1 },
+  completes: 'directory',
+  direct: true,
+  description: ['Exits with 1 if there is a warning or an error, so that it can guard a commit.'],
+  flags: [
+    fileFlag,
+    targetFlag,
+    buildArgFlag,
+    {
+      name: 'format',
+      type: 'string',
+      value: 'FORMAT',
+      summary: 'text or json',
+      choices: ['text', 'json'],
+    },
+    debugFlag,
+  ],
+  examples: [
+    { command: 'tsbuild check .', text: 'Check ./Dockerfile' },
+    { command: 'tsbuild check -f ci/Dockerfile --format json .', text: 'As JSON, for another program' },
+  ],
+  load: () => import('../commands/check.js'),
+};

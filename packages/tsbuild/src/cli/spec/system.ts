@@ -1,0 +1,90 @@
+/** Commands on the store as a whole and on this machine. */
+import { debugFlag, formatFlag, rootFlag, storeFlags } from './common.js';
+import type { CommandSpec } from './types.js';
+
+export const systemSpecs: readonly CommandSpec[] = [
+  {
+    name: 'prune',
+    summary: 'Free the space of what is not needed',
+    positionals: '',
+    arity: { min: 0, max: 0 },
+    description: [
+      'Removes build cache that no image needs, blobs without a name, and what crashed builds left. Running builds keep what they use.',
+    ],
+    flags: [
+      { name: 'all', short: 'a', type: 'boolean', summary: 'All images, named or not, and the whole cache' },
+      { name: 'filter', type: 'list', value: 'until=DURATION', summary: 'Only what was not used for this time, for example until=24h' },
+      { name: 'keep-storage', type: 'string', value: 'SIZE', summary: 'Keep this much of the most recently used cache, for example 10GB' },
+      { name: 'force', short: 'f', type: 'boolean', summary: 'Do not ask' },
+      { name: 'dry-run', type: 'boolean', summary: 'Only say what would go' },
+      formatFlag,
+      ...storeFlags,
+    ],
+    examples: [
+      { command: 'tsbuild prune -f', text: 'Free what is safe to free' },
+      { command: 'tsbuild prune -af --filter until=168h', text: 'All images and cache that were not used for a week' },
+      { command: 'tsbuild prune -f --keep-storage 10GB', text: 'Bring the cache down to a size' },
+    ],
+    load: () => import('../commands/prune.js'),
+  },
+  {
+    name: 'du',
+    summary: 'Show what takes space in the store',
+    positionals: '',
+    arity: { min: 0, max: 0 },
+    flags: [
+      { name: 'verbose', type: 'boolean', summary: 'Each cache record too' },
+      formatFlag,
+      ...storeFlags,
+    ],
+    examples: [{ command: 'tsbuild du', text: 'Sums by kind' }],
+    load: () => import('../commands/du.js'),
+  },
+  {
+    name: 'doctor',
+    summary: 'Show what this machine allows and how to get what is missing',
+    positionals: '',
+    arity: { min: 0, max: 0 },
+    direct: true,
+    description: ['Exits with 1 if builds cannot run here.'],
+    flags: [{ name: 'json', type: 'boolean', summary: 'As JSON' }, rootFlag, debugFlag],
+    examples: [{ command: 'tsbuild doctor', text: 'Look at this machine' }],
+    load: () => import('../commands/doctor.js'),
+  },
+  {
+    name: 'version',
+    summary: 'Print the version',
+    positionals: '',
+    arity: { min: 0, max: 0 },
+    direct: true,
+    flags: [{ name: 'json', type: 'boolean', summary: 'As JSON, with the versions of node and the kernel' }],
+    examples: [{ command: 'tsbuild version --json', text: 'For a bug report' }],
+    load: () => import('../commands/version.js'),
+  },
+  {
+    name: 'completion',
+    summary: 'Print a completion script for a shell',
+    positionals: 'bash|zsh|fish',
+    arity: { min: 1, max: 1 },
+    choices: ['bash', 'zsh', 'fish'],
+    direct: true,
+    flags: [],
+    examples: [
+      { command: 'source <(tsbuild completion bash)', text: 'For this bash' },
+      { command: 'tsbuild completion zsh > "${fpath[1]}/_tsbuild"', text: 'For zsh, once' },
+      { command: 'tsbuild completion fish > ~/.config/fish/completions/tsbuild.fish', text: 'For fish, once' },
+    ],
+    load: () => import('../commands/completion.js'),
+  },
+  {
+    name: 'help',
+    summary: 'Print help on a command',
+    positionals: '[COMMAND]',
+    arity: { min: 0, max: 1 },
+    completes: 'command',
+    direct: true,
+    flags: [],
+    examples: [{ command: 'tsbuild help build', text: 'The same as "tsbuild build --help"' }],
+    load: () => import('../commands/help.js'),
+  },
+];
