@@ -14,7 +14,7 @@ import { debianTar } from './lib/bases.mjs';
 import { ensureBuilt } from './lib/prepare.mjs';
 import { startRegistry } from './lib/registry.mjs';
 import { asUser, ensureUser, installTree } from './lib/rootless.mjs';
-import { must, repo, run, say } from './lib/run.mjs';
+import { must, output, repo, run, say } from './lib/run.mjs';
 
 const packages = [
   'acl', 'attr', 'busybox-static', 'bzip2', 'crun', 'curl', 'docker-registry', 'git', 'libcap2-bin', 'mmdebstrap',
@@ -77,23 +77,35 @@ async function acceptance() {
     await must('chmod', ['-R', 'a+rX', work]);
     const copied = files.map((file) => join(tests, file.slice(join(repo, 'test/dist').length)));
     if (isRoot) {
-      const rootEnv = { ...process.env, ...env, TSBUILD_TEST_MODE: 'root', TSBUILD_TEST_WORK: folder(work, 'root') };
+      const rootWork = folder(work, 'root');
+      const rootEnv = { ...process.env, ...env, TSBUILD_TEST_MODE: 'root', TSBUILD_TEST_WORK: rootWork };
+      Object.assign(rootEnv, cloneOf(rootWork));
       await suite('acceptance, as root', process.execPath, nodeTest(copied, 900), { env: rootEnv });
       const user = await ensureUser();
       const userWork = folder(work, 'user');
-      await must('chown', [`${user.uid}:${user.gid}`, userWork]);
       const userEnv = { ...env, TSBUILD_TEST_MODE: 'rootless', TSBUILD_TEST_WORK: userWork, TMPDIR: userWork };
+      Object.assign(userEnv, cloneOf(userWork));
+      await must('chown', ['-R', `${user.uid}:${user.gid}`, userWork]);
       const command = [process.execPath, ...nodeTest(copied, 900)];
       await suite('acceptance, as an unprivileged user', ...asUser(user, userEnv, command), { cwd: userWork });
     } else {
       say('Not root: the acceptance tests run rootless only.');
-      const userEnv = { ...process.env, ...env, TSBUILD_TEST_MODE: 'rootless', TSBUILD_TEST_WORK: folder(work, 'user') };
+      const userWork = folder(work, 'user');
+      const userEnv = { ...process.env, ...env, TSBUILD_TEST_MODE: 'rootless', TSBUILD_TEST_WORK: userWork };
+      Object.assign(userEnv, cloneOf(userWork));
       await suite('acceptance, rootless', process.execPath, nodeTest(copied, 900), { env: userEnv });
     }
   } finally {
     await registry.stop();
     await removeAll(work);
   }
+}
+
+/** What was committed, as a repository that the quickstart test clones; nothing where this is no git checkout. */
+function cloneOf(parent) {
+  const clone = join(parent, 'repository.git');
+  const made = output('git', ['clone', '--quiet', '--bare', '--no-hardlinks', repo, clone]) !== undefined;
+  return made ? { TSBUILD_TEST_CLONE: clone } : {};
 }
 
 function folder(parent, name) {
