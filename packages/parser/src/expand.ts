@@ -294,8 +294,8 @@ class Lexer {
   }
 
   #conditional(name: string, modifier: '-' | '+' | '?', emptyIsUnset: boolean): string {
+    const value = this.#get(name);
     const word = this.#operand('}', false);
-    const value = this.#lookup(name);
     const present = value !== undefined && !(emptyIsUnset && value === '');
     if (modifier === '+') return present ? word : '';
     if (present) return value;
@@ -305,10 +305,10 @@ class Lexer {
   }
 
   #trimmed(name: string, operator: '#' | '%'): string {
+    const value = this.#get(name);
     const word = this.#operand('}', true);
     const longest = word.startsWith(operator);
     const pattern = longest ? word.slice(1) : word;
-    const value = this.#get(name);
     if (value === undefined && this.#options.keepUnset) return `\${${name}${operator}${word}}`;
     return trimPattern(value ?? '', pattern, operator === '#' ? 'start' : 'end', longest);
   }
@@ -316,9 +316,9 @@ class Lexer {
   #replacement(name: string): string {
     const all = this.#text.charAt(this.#at) === '/';
     if (all) this.#at += 1;
-    const pattern = this.#operand('/', true);
-    const replacement = this.#operand('}', false);
     const value = this.#get(name);
+    const pattern = this.#operand('/', true);
+    const replacement = this.#operand('}', true);
     if (value === undefined && this.#options.keepUnset) {
       return `\${${name}/${all ? '/' : ''}${pattern}/${replacement}}`;
     }

@@ -6,6 +6,7 @@
  * strings, Go's idea of white space) is done or checked around it.
  */
 import { parse as parseFile } from 'docker-file-parser';
+import { trimSpace } from '@tsbuild/core';
 import type { Command, EscapeToken } from './ast.js';
 import { fault } from './fault.js';
 import { type Word, splitWords } from './words.js';
@@ -18,13 +19,12 @@ export interface ListArguments {
 
 /** Keyword and the rest of an instruction line, both trimmed. */
 export function splitKeyword(line: string): { keyword: string; rest: string; restOffset: number } {
-  const start = line.length - line.trimStart().length;
-  const blank = /[\t\v\f\r ]+/g;
-  blank.lastIndex = start;
-  const match = blank.exec(line);
-  if (match === null) return { keyword: line.trim(), rest: '', restOffset: line.length };
-  const restOffset = match.index + match[0].length;
-  return { keyword: line.slice(start, match.index), rest: line.slice(restOffset).trim(), restOffset };
+  const trimmed = trimSpace(line);
+  const start = line.indexOf(trimmed);
+  const match = /[\t\v\f\r ]+/.exec(trimmed);
+  if (match === null) return { keyword: trimmed, rest: '', restOffset: line.length };
+  const rest = trimSpace(trimmed.slice(match.index));
+  return { keyword: trimmed.slice(0, match.index), rest, restOffset: start + trimmed.length - rest.length };
 }
 
 /** RUN, CMD, ENTRYPOINT, SHELL and HEALTHCHECK CMD: a JSON array of strings, or one string. */

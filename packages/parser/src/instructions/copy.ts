@@ -8,6 +8,7 @@ import { countFault, flagsOf, type Request } from './request.js';
 const fileFlags = { chown: 'string', chmod: 'string', link: 'bool', exclude: 'list' } as const;
 
 export function parseCopy(request: Request): CopyInstruction {
+  const files = filesOf(request);
   const flags = flagsOf(request, { from: 'string', ...fileFlags, parents: 'bool' });
   const { from } = flags;
   if (from?.includes('$')) {
@@ -20,7 +21,7 @@ export function parseCopy(request: Request): CopyInstruction {
   return {
     kind: 'copy',
     ...request.base,
-    ...filesOf(request),
+    ...files,
     ...common(flags),
     ...(from === undefined ? {} : { from }),
     parents: flags.parents ?? false,
@@ -28,13 +29,14 @@ export function parseCopy(request: Request): CopyInstruction {
 }
 
 export function parseAdd(request: Request): AddInstruction {
+  const files = filesOf(request);
   const flags = flagsOf(request, { ...fileFlags, 'keep-git-dir': 'bool', checksum: 'string', unpack: 'bool' });
   const { checksum, unpack } = flags;
   const keepGitDir = flags['keep-git-dir'];
   return {
     kind: 'add',
     ...request.base,
-    ...filesOf(request),
+    ...files,
     ...common(flags),
     ...(checksum === undefined ? {} : { checksum }),
     ...(keepGitDir === undefined ? {} : { keepGitDir }),
