@@ -139,8 +139,23 @@ if (!unitOnly && !peers) {
   await acceptance();
 }
 if (peers) {
+  await ensurePackages(packages);
   await must('bash', [join(repo, 'test/peers/setup.sh')]);
-  await suite('peers', process.execPath, nodeTest(filesBelow(join(repo, 'test/dist/peers'), ['.test.js']), 1800));
+  const registry = await startRegistry();
+  try {
+    const env = {
+      ...process.env,
+      TSBUILD_TEST_BIN: join(repo, 'packages/tsbuild/bin/tsbuild'),
+      TSBUILD_TEST_REGISTRY: registry.host,
+      TSBUILD_TEST_DEBIAN: await debianTar(),
+      TSBUILD_TEST_REPO: repo,
+    };
+    const files = filesBelow(join(repo, 'test/dist/peers'), ['.test.js']);
+    await suite('peers', process.execPath, nodeTest(files, 1800), { env });
+  } finally {
+    await registry.stop();
+    await must('bash', [join(repo, 'test/peers/setup.sh'), 'stop']);
+  }
 }
 if (failures.length > 0) {
   say(`\nFailed: ${failures.join(', ')}`);

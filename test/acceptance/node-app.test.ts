@@ -14,7 +14,7 @@ test('npm ci runs once; a changed source file reruns only the last COPY', async 
   const tsbuild = new Tsbuild(join(work, 'store'));
   const base = await nodeBase(tsbuild, work);
   const context = join(work, 'app');
-  cpSync(join(examples, 'node-app'), context, { recursive: true });
+  cpSync(join(examples(), 'node-app'), context, { recursive: true });
   const build = ['build', '--progress=rawjson', '-t', 'node-app', '--build-arg', `NODE_IMAGE=${base}`, context];
 
   const cold = await tsbuild.ok(build);

@@ -1,4 +1,4 @@
-/** What scripts/test.mjs prepared for the acceptance tests. */
+/** What scripts/test.mjs prepared for the tests of whole builds. */
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -14,9 +14,12 @@ export const bin = setting('TSBUILD_TEST_BIN');
 export const registry = setting('TSBUILD_TEST_REGISTRY');
 /** Tar file of a minimal Debian root file system. */
 export const debianTar = setting('TSBUILD_TEST_DEBIAN');
+export const rootless = process.env['TSBUILD_TEST_MODE'] === 'rootless';
+
 /** The examples folder, readable by everybody. */
-export const examples = setting('TSBUILD_TEST_EXAMPLES');
-export const rootless = setting('TSBUILD_TEST_MODE') === 'rootless';
+export function examples(): string {
+  return setting('TSBUILD_TEST_EXAMPLES');
+}
 
 /** A fresh folder below the run's own, which the runner removes. */
 export function workFolder(name: string): string {
