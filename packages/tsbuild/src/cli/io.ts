@@ -24,3 +24,8 @@ export interface Io {
 export function wantsColor(output: Output, env: NodeJS.ProcessEnv): boolean {
   return output.isTTY === true && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb';
 }
+
+/** Stack traces are asked for by the environment. */
+export function wantsDebug(env: NodeJS.ProcessEnv): boolean {
+  return !['', '0', 'false'].includes(env['TSBUILD_DEBUG'] ?? env['DEBUG'] ?? '');
+}

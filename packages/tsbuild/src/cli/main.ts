@@ -1,75 +1,36 @@
-/**
- * The command line's entry. Light on purpose: a build that has nothing to do should not wait for the code of
- * other commands, so each command is loaded when it is called.
- */
-import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { TsbuildError, exitCodeOf } from '@tsbuild/core';
-import { type Io, wantsColor } from './io.js';
-import { nearest } from './nearest.js';
-import { parseArgs } from './parse.js';
-import { renderError } from './render-error.js';
-import { commands, findCommand } from './spec/table.js';
-import type { CommandSpec } from './spec/types.js';
+/** The command line's entry: signals, streams, exit status around the commands. */
+import { TsbuildError } from '@tsbuild/core';
+import { main } from './dispatch.js';
 
-/** The command that the words name, and the words that are left; `build` can be left out. */
-export function chooseCommand(words: readonly string[], cwd: string): { command: CommandSpec; rest: readonly string[] } {
-  const [first = ''] = words;
-  const named = findCommand(first);
-  if (named !== undefined) return { command: named, rest: words.slice(1) };
-  const build = commandNamed('build');
-  if (first.startsWith('-') || /[/.:]/.test(first) || existsSync(resolve(cwd, first))) return { command: build, rest: words };
-  throw unknownCommand(first, '; there is no folder of that name either');
-}
+const controller = new AbortController();
+let received: NodeJS.Signals | undefined;
 
-/** @throws TSB_USAGE_UNKNOWN_COMMAND */
-export function commandNamed(word: string): CommandSpec {
-  const command = findCommand(word);
-  if (command === undefined) throw unknownCommand(word, '');
-  return command;
-}
-
-function unknownCommand(word: string, more: string): TsbuildError {
-  const near = nearest(word, commands.flatMap((command) => [command.name, ...(command.aliases ?? [])]));
-  return new TsbuildError('TSB_USAGE_UNKNOWN_COMMAND', `unknown command ${JSON.stringify(word)}${more}`, {
-    hint: near === undefined ? 'See "tsbuild --help".' : `Did you mean "tsbuild ${near}"? See "tsbuild --help".`,
-  });
-}
-
-export async function main(words: readonly string[], io: Io): Promise<number> {
-  try {
-    return await dispatch(words, io);
-  } catch (error) {
-    io.stderr.write(
-      renderError(error, { color: wantsColor(io.stderr, io.env), debug: wantsDebug(words, io.env), outputShown: false }),
-    );
-    return exitCodeOf(error);
+function onSignal(signal: NodeJS.Signals): void {
+  if (received !== undefined) {
+    // The second one kills at once: mounts and namespaces end with this process, steps with their parent.
+    process.stderr.write('\x1b[?25h');
+    process.kill(process.pid, 'SIGKILL');
+    return;
   }
+  received = signal;
+  controller.abort(
+    new TsbuildError('TSB_CANCELLED_SIGNAL', `cancelled by ${signal}`, { hint: 'Nothing half-made is left behind; run it again to go on.' }),
+  );
 }
+process.on('SIGINT', onSignal);
+process.on('SIGTERM', onSignal);
+process.on('SIGHUP', onSignal);
+// A reader that went away (`tsbuild images | head -1`) is no error worth a stack trace.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+process.stderr.on('error', () => {});
 
-async function dispatch(words: readonly string[], io: Io): Promise<number> {
-  const [first] = words;
-  if (first === undefined || first === '--help' || first === '-h') {
-    const { overview } = await import('./help.js');
-    io.stdout.write(overview(commands));
-    return 0;
-  }
-  const { command, rest } = first === '--version' || first === '-V' ? { command: commandNamed('version'), rest: [] } : chooseCommand(words, io.cwd);
-  const args = parseArgs(command, rest, io.env);
-  if (args.bool('help')) {
-    const { commandHelp } = await import('./help.js');
-    io.stdout.write(commandHelp(command));
-    return 0;
-  }
-  if (!command.direct && io.env['TSBUILD_LAUNCHED'] !== '1') {
-    throw new TsbuildError('TSB_HOST_NOT_LAUNCHED', `"tsbuild ${command.name}" has to be started by the program bin/tsbuild`, {
-      hint: 'Call bin/tsbuild instead of this script: it sets up the mount namespace that builds need.',
-    });
-  }
-  const module = await command.load();
-  return module.run(args, io);
-}
-
-function wantsDebug(words: readonly string[], env: NodeJS.ProcessEnv): boolean {
-  return words.includes('--debug') || words.includes('-D') || !['', '0', 'false'].includes(env['TSBUILD_DEBUG'] ?? env['DEBUG'] ?? '');
-}
+process.exitCode = await main(process.argv.slice(2), {
+  stdin: process.stdin,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  env: process.env,
+  cwd: process.cwd(),
+  signal: controller.signal,
+});
+process.stdin.unref?.();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, onSignal);

@@ -1,6 +1,6 @@
 /** Runs a call of the library under a progress view, and ends the view on every way out. */
 import { type EventSink, exitCodeOf } from '@tsbuild/core';
-import { type Io, wantsColor } from './io.js';
+import { type Io, wantsColor, wantsDebug } from './io.js';
 import type { Args } from './parse.js';
 import { createView } from './progress/create.js';
 import { renderError } from './render-error.js';
@@ -30,7 +30,7 @@ export async function withProgress(
       io.stderr.write(
         renderError(error, {
           color: wantsColor(io.stderr, io.env),
-          debug: args.bool('debug'),
+          debug: args.bool('debug') || wantsDebug(io.env),
           outputShown: view.showsFailedOutput,
         }),
       );

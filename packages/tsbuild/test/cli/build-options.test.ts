@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { formatPlatform, hostPlatform } from '@tsbuild/core';
 import { buildOptions, parseHost, parseSecret, parseSsh, parseUlimit, proxyArgs } from '../../src/cli/build-options.js';
 import { csvFields } from '../../src/cli/csv.js';
-import { commandNamed } from '../../src/cli/main.js';
+import { commandNamed } from '../../src/cli/dispatch.js';
 import { parseOutput } from '../../src/cli/output-spec.js';
 import { parseArgs } from '../../src/cli/parse.js';
 import { familiarName, parseDuration, parsePlatforms, parseSize, splitName } from '../../src/cli/values.js';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TsbuildError } from '@tsbuild/core';
-import { chooseCommand, commandNamed } from '../../src/cli/main.js';
+import { chooseCommand, commandNamed } from '../../src/cli/dispatch.js';
 import { parseArgs } from '../../src/cli/parse.js';
 
 const parse = (command: string, words: string[], env: NodeJS.ProcessEnv = {}) => parseArgs(commandNamed(command), words, env);

@@ -18,6 +18,9 @@ export async function run(args: Args, io: Io): Promise<number> {
     ...(await inputs(args, io)),
   };
   return await withProgress(args, io, async (onEvent, quiet) => {
+    for (const flag of ['cache-from', 'cache-to']) {
+      if (args.has(flag)) onEvent({ type: 'notice', message: `--${flag}: external caches are not supported; the store's own cache is used` });
+    }
     const result = await build({ ...options, signal: io.signal, onEvent });
     writeResultFiles(args, io, result);
     const onStdout = options.outputs?.some((output) => 'dest' in output && output.dest === '-') === true;

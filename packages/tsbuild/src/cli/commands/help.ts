@@ -1,7 +1,7 @@
 /** `tsbuild help`. */
 import { commandHelp, overview } from '../help.js';
 import type { Io } from '../io.js';
-import { commandNamed } from '../main.js';
+import { commandNamed } from '../dispatch.js';
 import type { Args } from '../parse.js';
 import { commands } from '../spec/table.js';
 

@@ -61,7 +61,7 @@ export const buildSpec: CommandSpec = {
   ],
   flags: [
     fileFlag,
-    { name: 'tag', short: 't', type: 'list', value: 'NAME[:TAG]', summary: 'Name of the image; can be given several times' },
+    { name: 'tag', short: 't', type: 'list', value: 'NAME[:TAG]', summary: 'Name of the image' },
     targetFlag,
     buildArgFlag,
     platformFlag,
@@ -116,6 +116,8 @@ export const buildSpec: CommandSpec = {
       env: ['TSBUILD_SNAPSHOTTER'],
       choices: ['overlay', 'copy'],
     },
+    { name: 'cache-from', type: 'list', value: 'SPEC', summary: 'Taken with a note: external caches are not supported, the store\'s own cache is used' },
+    { name: 'cache-to', type: 'list', value: 'SPEC', summary: 'Taken with a note, as --cache-from' },
     { name: 'check', type: 'boolean', summary: 'Only check the Dockerfile; the same as "tsbuild check"' },
     {
       name: 'call',
