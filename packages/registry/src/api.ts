@@ -48,6 +48,9 @@ export interface TransferOptions {
 export interface RemoteRepository {
   /** Resolves tag or digest; verified bytes of the manifest or index as the registry has it. */
   manifest(reference: string, options: TransferOptions): Promise<{ descriptor: Descriptor; bytes: Buffer }>;
+  /** What `manifest` would find, by HEAD where the registry answers it: registries count GETs against rate limits. */
+  resolve(reference: string, options: TransferOptions): Promise<Descriptor>;
+  /** Verified; the request is sent when the stream is first read. */
   blob(descriptor: Descriptor, options: TransferOptions): Promise<ByteStream>;
   hasBlob(digest: Digest, options: TransferOptions): Promise<boolean>;
   /** Uploads unless there; tries a cross-repository mount from `mountFrom` first. */

@@ -1,1 +1,15 @@
 export type * from './api.js';
+export * from './reference.js';
+export * from './auth/credentials.js';
+export { openContentStore, removeStaleIngest } from './content/disk.js';
+export { createMemoryContentStore, createMemoryTagStore } from './content/memory.js';
+export { openTagStore, type Lock } from './content/tags.js';
+export { collect, verified, verifyBytes } from './content/verify.js';
+export { discard, type HttpAnswer, type HttpClient, type HttpRequest } from './http/client.js';
+export { defaultRetryPolicy, type RetryPolicy } from './http/retry.js';
+export * from './image/decode.js';
+export { readImage, readImageFor, readIndex } from './image/load.js';
+export * from './image/platform.js';
+export * from './image/pull.js';
+export * from './image/push.js';
+export * from './remote/client.js';
