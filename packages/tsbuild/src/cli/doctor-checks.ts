@@ -59,13 +59,20 @@ function denied(facts: Facts, key: string): string | undefined {
   return value === undefined || /^(ok|yes|1|true)\b/i.test(value) ? undefined : value;
 }
 
+/** Root of a container may lack the capability; the launcher then makes a user namespace, as for other users. */
+function privileged({ uid, probe }: Facts): boolean {
+  return uid === 0 && probe?.['cap_sys_admin'] !== 'no';
+}
+
 function rootUser(facts: Facts): Finding {
-  const reason = denied(facts, 'mountns');
-  if (reason === undefined) return { name: 'root', state: 'ok', found: 'builds run as root, no user namespace is needed' };
+  if (privileged(facts)) return { name: 'root', state: 'ok', found: 'builds run as root, no user namespace is needed' };
+  const reason = denied(facts, 'userns');
+  const found = 'this is root without CAP_SYS_ADMIN';
+  if (reason === undefined) return { name: 'root', state: 'ok', found: `${found}; builds run in a user namespace` };
   return {
     name: 'root',
     state: 'broken',
-    found: `a mount namespace is refused (${reason})`,
+    found: `${found}, and user namespaces are refused (${reason})`,
     cost: 'Builds cannot run.',
     cure: [
       'In docker: docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined --cap-add SYS_ADMIN …',
@@ -103,7 +110,10 @@ function userNamespaces(facts: Facts): Finding {
       'In Kubernetes: securityContext: { seccompProfile: { type: Unconfined }, appArmorProfile: { type: Unconfined } }',
     );
   }
-  return off(`refused (${reason})`, 'Look for a seccomp filter or a security module that denies unshare(CLONE_NEWUSER).');
+  return off(
+    `refused (${reason})`,
+    facts.probe?.['userns.hint'] ?? 'Look for a seccomp filter or a security module that denies unshare(CLONE_NEWUSER).',
+  );
 }
 
 function idRanges(facts: Facts): Finding {
@@ -169,8 +179,9 @@ function store({ store: { path, existing, filesystem, writable } }: Facts): Find
 }
 
 function overlay(facts: Facts): Finding {
-  const name = facts.uid === 0 ? 'overlayfs' : 'overlayfs (in a user namespace)';
-  const reason = denied(facts, 'overlay');
+  const inUserns = !privileged(facts);
+  const name = inUserns ? 'overlayfs (in a user namespace)' : 'overlayfs';
+  const reason = denied(facts, inUserns ? 'overlay.userns' : 'overlay');
   if (facts.probe === undefined) return { name, state: 'missing', found: 'not tried: the native part is not built', cost: 'Unknown.', cure: ['npm run build'] };
   if (reason === undefined) return { name, state: 'ok', found: 'can be mounted' };
   return {
@@ -178,7 +189,7 @@ function overlay(facts: Facts): Finding {
     state: 'missing',
     found: `cannot be mounted (${reason})`,
     cost: 'Each step copies the whole tree, which takes time and space. The images are the same.',
-    cure: ['sudo modprobe overlay', ...(facts.uid === 0 ? [] : ['Unprivileged overlays need kernel 5.11 or newer.'])],
+    cure: ['sudo modprobe overlay', ...(inUserns ? ['Unprivileged overlays need kernel 5.11 or newer.'] : [])],
   };
 }
 

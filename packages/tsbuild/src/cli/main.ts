@@ -20,11 +20,13 @@ function onSignal(signal: NodeJS.Signals): void {
 process.on('SIGINT', onSignal);
 process.on('SIGTERM', onSignal);
 process.on('SIGHUP', onSignal);
-// A reader that went away (`tsbuild images | head -1`) is no error worth a stack trace.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+// A reader that went away ends what writes to it: `tsbuild images | head -1`, but also `tsbuild -o - . | false`.
+process.stdout.on('error', () => {
+  controller.abort(new TsbuildError('TSB_CANCELLED_OUTPUT_CLOSED', 'the reader of standard output has gone'));
+});
 process.stderr.on('error', () => {});
 
-process.exitCode = await main(process.argv.slice(2), {
+const status = await main(process.argv.slice(2), {
   stdin: process.stdin,
   stdout: process.stdout,
   stderr: process.stderr,
@@ -32,5 +34,6 @@ process.exitCode = await main(process.argv.slice(2), {
   cwd: process.cwd(),
   signal: controller.signal,
 });
-process.stdin.unref?.();
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, onSignal);
+// Everything is done: do not wait for kept-alive connections or an open standard input, only for what was written.
+await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((resolve) => stream.write('', resolve))));
+process.exit(status);

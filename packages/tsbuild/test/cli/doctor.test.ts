@@ -24,7 +24,7 @@ const good: Facts = {
   seccompActions: 'kill_process errno allow',
   cgroup: { version: 2, controllers: ['cpu', 'memory', 'pids'], delegated: true },
   store: { path: '/home/ann/.local/share/tsbuild', existing: '/home/ann', filesystem: 'ext4', writable: true },
-  probe: { userns: 'yes', mountns: 'yes', overlay: 'yes' },
+  probe: { userns: 'yes', overlay: 'Operation not permitted', 'overlay.userns': 'yes' },
 };
 
 const find = (facts: Partial<Facts>, name: RegExp): Finding => {
@@ -53,12 +53,12 @@ test('what is missing is told with its cost and the exact cure', () => {
     [{ kernel: '5.4.0' }, /^kernel/, 'broken', /5\.6/],
     [{ store: { ...good.store, filesystem: 'overlay' } }, /^store/, 'missing', /docker run -v tsbuild:/],
     [{ store: { ...good.store, writable: false } }, /^store/, 'broken', /--root DIR/],
-    [{ probe: { userns: 'yes', overlay: 'EPERM' } }, /^overlayfs/, 'missing', /modprobe overlay/],
+    [{ probe: { userns: 'yes', 'overlay.userns': 'EPERM' } }, /^overlayfs \(in/, 'missing', /modprobe overlay/],
     [{ seccompActions: undefined }, /^seccomp/, 'missing', /CONFIG_SECCOMP_FILTER/],
     [{ cgroup: { version: 2, controllers: [], delegated: false } }, /^cgroups/, 'missing', /systemd-run --user --scope -p Delegate=yes/],
     [{ cgroup: { version: 0, controllers: [], delegated: false } }, /^cgroups/, 'missing', /cgroup2/],
     [{ programs: {} }, /^slirp4netns/, 'missing', /apt-get install slirp4netns/],
-    [{ uid: 0, probe: { mountns: 'EPERM', overlay: 'yes' } }, /^root$/, 'broken', /--cap-add SYS_ADMIN/],
+    [{ uid: 0, probe: { cap_sys_admin: 'no', userns: 'EPERM' } }, /^root$/, 'broken', /--cap-add SYS_ADMIN/],
   ];
   for (const [facts, name, state, cure] of table) {
     const finding = find(facts, name);

@@ -9,7 +9,7 @@ import { formatDuration } from '../format.js';
 import type { Output } from '../io.js';
 import { type LineSplitter, lineSplitter } from './lines.js';
 import { type Step, type TransferState, isOver, trackSteps } from './steps.js';
-import { transferText, usageText, warningLines } from './text.js';
+import { transferText, transferTime, usageText, warningLines } from './text.js';
 import type { ProgressView } from './view.js';
 
 export interface PlainOptions {
@@ -167,5 +167,6 @@ function addTransfer(queue: Queue, transfer: TransferState): void {
   const told = queue.transferToldAt.get(transfer.item) ?? transfer.startedAt;
   if (!isOver(transfer) && transfer.at - told < transferMs) return;
   queue.transferToldAt.set(transfer.item, transfer.at);
-  queue.lines.push(transferText(transfer, transfer.at));
+  const time = transfer.action === 'exists' ? '' : ` ${transferTime(transfer, transfer.at)}`;
+  queue.lines.push(`${transferText(transfer)}${time}${transfer.action === 'done' ? ' done' : ''}`);
 }

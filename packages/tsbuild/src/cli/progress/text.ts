@@ -11,13 +11,20 @@ export function transferAmount(transfer: TransferState): string {
     : `${formatBytes(transfer.current)} / ${formatBytes(transfer.total)}`;
 }
 
-/** `downloading sha256:1234… 1.04MB / 3.2MB 0.3s`, with `done` when it is. */
-export function transferText(transfer: TransferState, now: number): string {
-  const action = transfer.action === 'exists' ? 'exists' : transfer.action === 'done' ? transfer.lastAction : transfer.action;
-  const parts = [action === 'done' ? '' : action, transfer.item, transferAmount(transfer)];
-  if (transfer.action !== 'exists') parts.push(formatDuration((isOver(transfer) ? transfer.at : now) - transfer.startedAt));
-  if (transfer.action === 'done') parts.push('done');
-  return parts.filter((part) => part !== '').join(' ');
+/** `downloading sha256:1234… 1.04MB / 3.2MB`. */
+export function transferText(transfer: TransferState): string {
+  const action = transfer.action === 'done' ? transfer.lastAction : transfer.action;
+  return [action === 'done' ? '' : action, transfer.item, transferAmount(transfer)].filter((part) => part !== '').join(' ');
+}
+
+/** How long it has been going on, or took. */
+export function transferTime(transfer: TransferState, now: number): string {
+  return formatDuration((isOver(transfer) ? transfer.at : now) - transfer.startedAt);
+}
+
+/** Whole digests are too long for a screen. */
+export function shortenDigests(text: string): string {
+  return text.replace(/\bsha256:([0-9a-f]{12})[0-9a-f]{52}\b/g, 'sha256:$1');
 }
 
 /** What a RUN step used, where it is worth a reader's time: more than a second of work or 64 MiB. */

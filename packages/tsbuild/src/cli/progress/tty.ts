@@ -7,7 +7,7 @@
 import { formatBytes, formatDuration, displayWidth, truncate, visibleText } from '../format.js';
 import type { Output } from '../io.js';
 import { type Step, type Steps, currentLines, isOver, trackSteps } from './steps.js';
-import { failedOutputLines, transferText, warningLines } from './text.js';
+import { failedOutputLines, shortenDigests, transferText, transferTime, warningLines } from './text.js';
 import type { ProgressView } from './view.js';
 
 export interface TtyOptions {
@@ -170,7 +170,7 @@ function liveRows(steps: Steps, startedAt: number, now: number, height: number):
 
 function stepRow(step: Step, now: number): Row {
   const end = formatDuration((step.completedAt ?? now) - (step.startedAt ?? now));
-  const name = visibleText(step.name.replace(/\n/g, ' '));
+  const name = shortenDigests(visibleText(step.name.replace(/\n/g, ' ')));
   if (step.completedAt === undefined) return { text: ` => ${name}`, end };
   if (step.canceled) return { text: ` => CANCELED ${name}`, end, style: 'canceled' };
   if (step.error !== undefined) return { text: ` => ERROR ${name}`, end, style: 'failed' };
@@ -182,7 +182,8 @@ function runningRows(step: Step, now: number): Row[] {
   const moving = [...step.transfers.values()].filter((transfer) => !isOver(transfer));
   const over = step.transfers.size - moving.length;
   const rows: Row[] = moving.slice(0, transferLines).map((transfer) => ({
-    text: ` => => ${transferText(transfer, now)}`,
+    text: ` => => ${shortenDigests(transferText(transfer))}`,
+    end: transferTime(transfer, now),
   }));
   const more = moving.length - transferLines;
   if (more > 0 || (over > 0 && moving.length > 0)) {
@@ -203,5 +204,5 @@ function doneTransfers(step: Step): Row[] {
   if (moved.length === 0) return [];
   const bytes = moved.reduce((sum, transfer) => sum + transfer.current, 0);
   const items = moved.length === 1 ? (moved[0]?.item ?? '') : `${moved.length} items`;
-  return [{ text: ` => => ${moved[0]?.lastAction} ${items} ${formatBytes(bytes)} done`, style: 'dim' }];
+  return [{ text: ` => => ${moved[0]?.lastAction} ${shortenDigests(items)} ${formatBytes(bytes)}`, style: 'dim' }];
 }
