@@ -4,10 +4,11 @@ import type { DiskUsage } from '../../api/types.js';
 import { storeOptions } from '../build-options.js';
 import { formatAge, formatBytes, shortDigest, table, truncate } from '../format.js';
 import type { Io } from '../io.js';
+import { noticesTo } from '../notices.js';
 import type { Args } from '../parse.js';
 
 export async function run(args: Args, io: Io): Promise<number> {
-  const usage = await diskUsage({ ...storeOptions(args), signal: io.signal });
+  const usage = await diskUsage({ ...storeOptions(args), signal: io.signal, onEvent: noticesTo(io) });
   io.stdout.write(
     args.string('format') === 'json' ? `${JSON.stringify(usage, null, 2)}\n` : render(usage, args.bool('verbose'), Date.now()),
   );

@@ -4,12 +4,13 @@ import type { HistoryLine } from '../../api/types.js';
 import { storeOptions } from '../build-options.js';
 import { formatAge, formatBytes, shortDigest, table, truncate } from '../format.js';
 import type { Io } from '../io.js';
+import { noticesTo } from '../notices.js';
 import type { Args } from '../parse.js';
 
 export async function run(args: Args, io: Io): Promise<number> {
   const [reference = ''] = args.positionals;
   const platform = args.string('platform');
-  const lines = await history({ reference, ...(platform ? { platform } : {}), ...storeOptions(args), signal: io.signal });
+  const lines = await history({ reference, ...(platform ? { platform } : {}), ...storeOptions(args), signal: io.signal, onEvent: noticesTo(io) });
   io.stdout.write(render(lines, args, Date.now()));
   return 0;
 }

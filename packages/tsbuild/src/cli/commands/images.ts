@@ -4,12 +4,13 @@ import type { ImageSummary } from '../../api/types.js';
 import { storeOptions } from '../build-options.js';
 import { formatAge, formatBytes, shortDigest, table } from '../format.js';
 import type { Io } from '../io.js';
+import { noticesTo } from '../notices.js';
 import type { Args } from '../parse.js';
 import { splitName } from '../values.js';
 
 export async function run(args: Args, io: Io): Promise<number> {
   const wanted = args.positionals[0];
-  const all = await images({ ...storeOptions(args), signal: io.signal });
+  const all = await images({ ...storeOptions(args), signal: io.signal, onEvent: noticesTo(io) });
   const list = wanted === undefined ? all : all.filter((image) => matches(image, wanted));
   io.stdout.write(render(list, args, Date.now()));
   return 0;

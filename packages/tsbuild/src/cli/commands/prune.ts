@@ -5,6 +5,7 @@ import type { PruneOptions } from '../../api/types.js';
 import { storeOptions } from '../build-options.js';
 import { formatBytes } from '../format.js';
 import type { Io } from '../io.js';
+import { noticesTo } from '../notices.js';
 import type { Args } from '../parse.js';
 import { ask } from '../prompt.js';
 import { parseDuration, parseSize } from '../values.js';
@@ -12,7 +13,7 @@ import { parseDuration, parseSize } from '../values.js';
 export async function run(args: Args, io: Io): Promise<number> {
   const options = pruneOptions(args);
   if (!args.bool('force') && options.dryRun !== true && !(await confirmed(io, options))) return 1;
-  const result = await prune({ ...options, ...storeOptions(args), signal: io.signal });
+  const result = await prune({ ...options, ...storeOptions(args), signal: io.signal, onEvent: noticesTo(io) });
   if (args.string('format') === 'json') {
     io.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
   } else {
