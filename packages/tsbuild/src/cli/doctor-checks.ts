@@ -25,8 +25,6 @@ export function findings(facts: Facts): Finding[] {
     overlay(facts),
     seccomp(facts),
     cgroups(facts),
-    program(facts, 'fuse-overlayfs', 'Nothing, where the kernel mounts overlays; else every step copies the whole tree.'),
-    network(facts),
     program(facts, 'git', 'Git contexts and ADD of git repositories.'),
   ];
 }
@@ -119,6 +117,7 @@ function userNamespaces(facts: Facts): Finding {
 function idRanges(facts: Facts): Finding {
   const name = 'subuid, subgid';
   const sum = (ranges: Facts['subuid']) => ranges.reduce((total, range) => total + range.count, 0);
+  const range = `${facts.freeIds}-${facts.freeIds + 65535}`;
   const [uids, gids] = [sum(facts.subuid), sum(facts.subgid)];
   if (uids >= 65536 && gids >= 65536) return { name, state: 'ok', found: `${uids} and ${gids} ids` };
   return {
@@ -126,10 +125,7 @@ function idRanges(facts: Facts): Finding {
     state: 'missing',
     found: uids + gids === 0 ? `no range for ${facts.user}` : `${uids} and ${gids} ids, images use up to 65536`,
     cost: 'Only one id can be mapped: files cannot have other owners, and package managers that change owners fail.',
-    cure: [
-      `sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${facts.user}`,
-      'Choose a range that no other line of /etc/subuid and /etc/subgid has.',
-    ],
+    cure: [`sudo usermod --add-subuids ${range} --add-subgids ${range} ${facts.user}`],
   };
 }
 
@@ -213,23 +209,16 @@ function cgroups({ cgroup, uid }: Facts): Finding {
     state: 'missing',
     found: `${found}, not writable for this user`,
     cost: 'No limits for steps, no accounting of their memory.',
-    cure: uid === 0 ? ['Mount /sys/fs/cgroup writable in this container.'] : ['Start tsbuild by: systemd-run --user --scope -p Delegate=yes tsbuild …'],
+    cure:
+      uid === 0
+        ? ['Mount /sys/fs/cgroup writable in this container.']
+        : cgroup.version === 2
+        ? ['Start tsbuild by: systemd-run --user --scope -p Delegate=yes tsbuild …']
+        : ['Only version 2 can be used without root: boot with systemd.unified_cgroup_hierarchy=1'],
   };
 }
 
 function program(facts: Facts, name: string, cost: string): Finding {
   const path = facts.programs[name];
   return path === undefined ? { name, state: 'missing', found: 'not installed', cost, cure: [install(name)] } : { name, state: 'ok', found: path };
-}
-
-function network(facts: Facts): Finding {
-  const path = facts.programs['slirp4netns'] ?? facts.programs['pasta'];
-  if (path !== undefined) return { name: 'slirp4netns or pasta', state: 'ok', found: path };
-  return {
-    name: 'slirp4netns or pasta',
-    state: 'missing',
-    found: 'not installed',
-    cost: 'Steps use the network of this machine or none; a private one cannot be had.',
-    cure: [install('slirp4netns')],
-  };
 }

@@ -20,6 +20,8 @@ export interface Facts {
   mapPrograms: 'ok' | 'missing' | 'powerless';
   subuid: IdRange[];
   subgid: IdRange[];
+  /** First id from which 65536 are in no line of /etc/subuid and /etc/subgid. */
+  freeIds: number;
   /** user.max_user_namespaces; undefined where the kernel has none. */
   maxUserNamespaces: number | undefined;
   unprivilegedUsernsClone: string | undefined;
@@ -34,7 +36,7 @@ export interface Facts {
   probe: Record<string, string> | undefined;
 }
 
-const programs = ['newuidmap', 'newgidmap', 'fuse-overlayfs', 'slirp4netns', 'pasta', 'git', 'runc', 'crun'];
+const programs = ['newuidmap', 'newgidmap', 'git'];
 
 function read(path: string): string | undefined {
   try {
@@ -59,6 +61,7 @@ export function collectFacts(options: { root: string | undefined; env: NodeJS.Pr
     mapPrograms: mapPrograms(found['newuidmap'], found['newgidmap']),
     subuid: parseIdRanges(read('/etc/subuid') ?? '', user, uid),
     subgid: parseIdRanges(read('/etc/subgid') ?? '', user, uid),
+    freeIds: firstFreeId(`${read('/etc/subuid') ?? ''}\n${read('/etc/subgid') ?? ''}`),
     maxUserNamespaces: numberOf(read('/proc/sys/user/max_user_namespaces')),
     unprivilegedUsernsClone: read('/proc/sys/kernel/unprivileged_userns_clone')?.trim(),
     apparmorRestrictsUserns: read('/proc/sys/kernel/apparmor_restrict_unprivileged_userns')?.trim(),
@@ -120,6 +123,14 @@ export function parseIdRanges(text: string, user: string, uid: number): IdRange[
     if (owner !== user && owner !== String(uid)) return [];
     return [{ start: Number(start), count: Number(count) }];
   });
+}
+
+/** Above all ranges, from 100000 on, where useradd begins too. */
+export function firstFreeId(text: string): number {
+  return text.split('\n').reduce((free, line) => {
+    const [, start, count] = line.trim().split(':').map(Number);
+    return Math.max(free, (start || 0) + (count || 0));
+  }, 100000);
 }
 
 function numberOf(text: string | undefined): number | undefined {

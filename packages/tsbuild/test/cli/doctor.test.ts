@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Finding, findings } from '../../src/cli/doctor-checks.js';
-import { type Facts, cgroupFacts, parseIdRanges, parseMounts, storeFacts } from '../../src/cli/doctor-facts.js';
+import { type Facts, cgroupFacts, firstFreeId, parseIdRanges, parseMounts, storeFacts } from '../../src/cli/doctor-facts.js';
 import { render } from '../../src/cli/commands/doctor.js';
 
 const good: Facts = {
@@ -10,12 +10,12 @@ const good: Facts = {
   node: '22.1.0',
   kernel: '6.8.0-31-generic',
   programs: {
-    newuidmap: '/usr/bin/newuidmap', newgidmap: '/usr/bin/newgidmap', 'fuse-overlayfs': '/usr/bin/fuse-overlayfs',
-    slirp4netns: '/usr/bin/slirp4netns', git: '/usr/bin/git',
+    newuidmap: '/usr/bin/newuidmap', newgidmap: '/usr/bin/newgidmap', git: '/usr/bin/git',
   },
   mapPrograms: 'ok',
   subuid: [{ start: 100000, count: 65536 }],
   subgid: [{ start: 100000, count: 65536 }],
+  freeIds: 165536,
   maxUserNamespaces: 96364,
   unprivilegedUsernsClone: undefined,
   apparmorRestrictsUserns: undefined,
@@ -46,7 +46,7 @@ test('what is missing is told with its cost and the exact cure', () => {
     [{ unprivilegedUsernsClone: '0' }, /^user namesp/, 'broken', /sysctl -w kernel\.unprivileged_userns_clone=1/],
     [{ apparmorRestrictsUserns: '1', probe: { userns: 'EPERM' } }, /^user namesp/, 'broken', /kernel\.apparmor_restrict_unprivileged_userns=0/],
     [{ inContainer: true, probe: { userns: 'EPERM' } }, /^user namesp/, 'broken', /--security-opt seccomp=unconfined/],
-    [{ subuid: [] }, /^subuid/, 'missing', /usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ann/],
+    [{ subuid: [] }, /^subuid/, 'missing', /usermod --add-subuids 165536-231071 --add-subgids 165536-231071 ann/],
     [{ mapPrograms: 'missing' }, /^newuidmap/, 'missing', /apt-get install uidmap/],
     [{ mapPrograms: 'powerless' }, /^newuidmap/, 'missing', /chmod u\+s \/usr\/bin\/newuidmap \/usr\/bin\/newgidmap/],
     [{ kernel: '5.15.0' }, /^kernel/, 'missing', /6\.5/],
@@ -57,7 +57,8 @@ test('what is missing is told with its cost and the exact cure', () => {
     [{ seccompActions: undefined }, /^seccomp/, 'missing', /CONFIG_SECCOMP_FILTER/],
     [{ cgroup: { version: 2, controllers: [], delegated: false } }, /^cgroups/, 'missing', /systemd-run --user --scope -p Delegate=yes/],
     [{ cgroup: { version: 0, controllers: [], delegated: false } }, /^cgroups/, 'missing', /cgroup2/],
-    [{ programs: {} }, /^slirp4netns/, 'missing', /apt-get install slirp4netns/],
+    [{ programs: {} }, /^git$/, 'missing', /apt-get install git/],
+    [{ cgroup: { version: 1, controllers: ['cpu'], delegated: false } }, /^cgroups/, 'missing', /unified_cgroup_hierarchy/],
     [{ uid: 0, probe: { cap_sys_admin: 'no', userns: 'EPERM' } }, /^root$/, 'broken', /--cap-add SYS_ADMIN/],
   ];
   for (const [facts, name, state, cure] of table) {
@@ -76,6 +77,8 @@ test('root needs no id ranges', () => {
 test('id ranges are found by name and by number', () => {
   const text = 'ann:100000:65536\n1000:300000:10\nbob:200000:65536\n';
   assert.deepEqual(parseIdRanges(text, 'ann', 1000), [{ start: 100000, count: 65536 }, { start: 300000, count: 10 }]);
+  assert.equal(firstFreeId(text), 300010);
+  assert.equal(firstFreeId(''), 100000);
 });
 
 const mountinfo = `22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
