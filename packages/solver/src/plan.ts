@@ -36,7 +36,12 @@ export interface PlannedHistory {
 }
 
 export interface BuildPlan {
+  /** Platform that was asked for. */
   platform: Platform;
+  /** What the image config says: the base image's platform, or the one the user named. */
+  imagePlatform: Platform;
+  /** The Dockerfile, so that a failing step's error can show its lines. */
+  dockerfile: { filename: string; text: string };
   /** All vertices of the target's closure, inputs before users. */
   vertices: ReadonlyMap<VertexId, Vertex>;
   /** The target's root file system. */
