@@ -78,6 +78,8 @@ export function lex(raw: string, lookup: Lookup, options: LexOptions): Expansion
   }
 }
 
+/** Characters that mean nothing to any part of the language. */
+const ordinary = /[^$'"\\`{}/\s\u0085]+/y;
 const spaces = /^[\s\u0085]$/;
 
 function isSpace(char: string): boolean {
@@ -155,6 +157,13 @@ class Lexer {
       const value = char === "'" ? this.#singleQuoted() : this.#doubleQuoted();
       if (top) this.#word += value;
       return value;
+    }
+    ordinary.lastIndex = this.#at;
+    const run = ordinary.exec(this.#text)?.[0];
+    if (run !== undefined) {
+      this.#at += run.length;
+      if (top) this.#word += run;
+      return run;
     }
     this.#at += 1;
     if (char !== this.#options.escape) {

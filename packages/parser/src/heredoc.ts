@@ -7,7 +7,7 @@ import { type LineReader, trimNewline } from './lines.js';
 /** What `<<EOF` says, before the body is read. */
 export type HeredocWord = Omit<Heredoc, 'body' | 'rawBody'>;
 
-const pattern = /^(\d*)<<(-?)[\t\n\f\r ]*([^<]*)$/;
+const pattern = /^(\d*)<<(-?)([^<]*)$/;
 const nothing = () => undefined;
 
 /** Reads one word as a heredoc, undefined if it is none. */
@@ -27,8 +27,11 @@ export function readHeredocWord(word: string): HeredocWord | undefined {
   };
 }
 
-/** The heredocs of a whole instruction line, in order. A line with an open quotation has none. */
-export function findHeredocs(line: string, blanksBeforeName: boolean): HeredocWord[] {
+/**
+ * The heredocs of a whole instruction line, in order. A line with an open quotation has none. After `<<` blanks
+ * do not end a word, in arithmetic such as `$((1 << 3))` neither: BuildKit reads that as a heredoc too.
+ */
+export function findHeredocs(line: string): HeredocWord[] {
   let words: string[];
   try {
     words = lex(line, nothing, { escape: '\\', keepQuotes: true, keepEscapes: true, keepUnset: true }).words;
@@ -36,13 +39,11 @@ export function findHeredocs(line: string, blanksBeforeName: boolean): HeredocWo
     return [];
   }
   const found: HeredocWord[] = [];
-  for (let at = 0; at < words.length; at += 1) {
-    let word = words[at] as string;
-    if (blanksBeforeName && /^\d*<<-?$/.test(word) && words[at + 1] !== undefined) {
-      at += 1;
-      word += words[at];
-    }
-    const heredoc = readHeredocWord(word);
+  let open = '';
+  for (const word of words) {
+    const whole = open + word;
+    open = whole.endsWith('<<') ? whole : '';
+    const heredoc = open === '' ? readHeredocWord(whole) : undefined;
     if (heredoc !== undefined) found.push(heredoc);
   }
   return found;
@@ -55,7 +56,7 @@ export function takeBodies(words: readonly HeredocWord[], reader: LineReader): H
     for (;;) {
       const raw = reader.takeRaw();
       if (raw === undefined) {
-        throw fault('HEREDOC', 'unterminated heredoc', `Add a line that holds only ${word.name}.`);
+        throw fault('HEREDOC', 'unterminated heredoc', `Add a line that holds only ${word.name}; if no heredoc is meant, put << in quotes.`);
       }
       const plain = trimNewline(raw);
       if ((word.chomp ? plain.replace(/^\t+/, '') : plain) === word.name) break;

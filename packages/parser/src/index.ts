@@ -5,3 +5,4 @@ export { heredocText } from './heredoc.js';
 export { instructionNames } from './instructions/index.js';
 export * from './mount.js';
 export { parseDockerfile, parseTrigger } from './parse.js';
+export { printDockerfile, printInstruction } from './print.js';

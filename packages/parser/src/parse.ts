@@ -4,6 +4,7 @@ import type {
   Dockerfile,
   EscapeToken,
   FromInstruction,
+  Heredoc,
   Instruction,
   InstructionBase,
   OnbuildInstruction,
@@ -49,7 +50,9 @@ export function parseDockerfile(input: string | Uint8Array, filename: string): D
   for (let line = reader.next(); line !== undefined; line = reader.next()) {
     found = true;
     if (line.emptyLines.length > 0) file.warnings.push(emptyContinuation(line));
-    addInstruction(file, readInstruction(line, reader, lines, escape, locate), locate);
+    const instruction = readInstruction(line, reader, lines, escape, locate);
+    if ('heredocs' in instruction) file.warnings.push(...blankInHeredoc(instruction));
+    addInstruction(file, instruction, locate);
   }
   const end = locate(wholeLine(lines, lines.length));
   if (!found) throw fault('EMPTY', 'file with no instructions', 'Write at least a FROM line.').with({ source: end });
@@ -112,7 +115,7 @@ function instructionOf(
   const { flags, rest, offset } = cutFlags(all, escape);
   const inner = name === 'ONBUILD' ? splitKeyword(rest) : undefined;
   const heredocs = takesHeredocs(inner?.keyword ?? keyword, inner?.rest ?? rest, escape)
-    ? takeBodies(findHeredocs(line.text, (inner?.keyword ?? keyword).toUpperCase() === 'RUN'), reader)
+    ? takeBodies(findHeredocs(line.text), reader)
     : [];
   const base: InstructionBase = {
     keyword,
@@ -191,6 +194,13 @@ function emptyContinuation(line: LogicalLine): ParseWarning {
     message: 'Empty continuation line',
     range: { startLine: line.endLine, startColumn: 1, endLine: line.endLine, endColumn: 1 },
   };
+}
+
+/** `COPY << EOF /f`: the body is taken, but the words are two paths. */
+function blankInHeredoc(instruction: Extract<Instruction, { heredocs: Heredoc[] }>): ParseWarning[] {
+  if (instruction.kind === 'run' || instruction.json || !instruction.sources.some((word) => /^\d*<<$/.test(word))) return [];
+  const message = `${instruction.kind.toUpperCase()} takes << and the name after it for two paths; write <<NAME without a blank`;
+  return [{ rule: 'HeredocWithBlank', message, range: instruction.range }];
 }
 
 function physicalLines(text: string): string[] {

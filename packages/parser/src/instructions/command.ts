@@ -20,21 +20,13 @@ export function parseShell(request: Request): ShellInstruction {
   const command = splitCommand(request.rest);
   atLeastOne(request, command.form === 'exec' ? command.args.length : command.text.length, example);
   if (command.form !== 'exec') {
-    throw fault(
-      'SHELL',
-      `SHELL requires the arguments to be in JSON form${unescapedPath(request.rest)}`,
-      `Write it as ${example}, with double quotes.`,
-    );
+    throw fault('SHELL', 'SHELL requires the arguments to be in JSON form', howToFix(request.rest, example));
   }
   return { kind: 'shell', ...request.base, args: command.args };
 }
 
 /** Windows users write single backslashes into JSON; say so. */
-function unescapedPath(text: string): string {
-  const looksLikePath = /"[a-z]:\\/i.test(text) && !text.includes('\\\\') && text.includes('[') && text.includes(']');
-  if (!looksLikePath) return '';
-  return (
-    `. It looks like '${text.toLowerCase()}' includes a file path without an escaped back-slash. JSON requires ` +
-    'back-slashes to be escaped such as ["c:\\\\path\\\\to\\\\file.exe", "/parameter"]'
-  );
+function howToFix(text: string, example: string): string {
+  const path = /"[a-z]:\\/i.test(text) && !text.includes('\\\\') && text.includes('[');
+  return path ? 'Double every backslash: JSON wants "c:\\\\path\\\\file.exe".' : `Write it as ${example}, with double quotes.`;
 }

@@ -50,7 +50,8 @@ export function isInstructionName(name: string): boolean {
 export function parseInstruction(request: Request): FromInstruction | Instruction {
   const parser = Object.hasOwn(parsers, request.name) ? parsers[request.name] : undefined;
   if (parser !== undefined) return parser(request);
-  const shown = request.name.length > 80 ? `${request.name.slice(0, 80)}…` : request.name;
+  const { keyword } = request.base;
+  const shown = keyword.length > 80 ? `${keyword.slice(0, 80)}…` : keyword;
   throw fault(
     'UNKNOWN_INSTRUCTION',
     `unknown instruction: ${shown}${didYouMean(request.name, instructionNames)}`,

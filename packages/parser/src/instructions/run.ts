@@ -1,4 +1,4 @@
-import { didYouMean, goQuote } from '@tsbuild/core';
+import { goQuote } from '@tsbuild/core';
 import type { RunInstruction } from '../ast.js';
 import { fault } from '../fault.js';
 import { checkMount } from '../mount.js';
@@ -13,7 +13,7 @@ export function parseRun(request: Request): RunInstruction {
   const { mount, network, security, device } = flags;
   for (const value of mount) checkMount(value);
   oneOf('invalid network mode', network, networks);
-  oneOf('security', security, securities);
+  oneOf('invalid security mode', security, securities);
   return {
     kind: 'run',
     ...request.base,
@@ -28,7 +28,5 @@ export function parseRun(request: Request): RunInstruction {
 
 function oneOf(what: string, value: string | undefined, options: string[]): void {
   if (value === undefined || options.includes(value)) return;
-  const message =
-    what === 'security' ? `security ${goQuote(value)} is not valid` : `${what} ${goQuote(value)}`;
-  throw fault('FLAG_VALUE', message + didYouMean(value, options, true), `Use one of ${options.join(', ')}.`);
+  throw fault('FLAG_VALUE', `${what} ${goQuote(value)}`, `Use one of ${options.join(', ')}.`);
 }
