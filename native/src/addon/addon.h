@@ -84,7 +84,7 @@ int sys_statx(int dirfd, const char *path, struct statx *st);
 struct timespec spec_of_ns(int64_t ns);
 int set_mode(int dirfd, const char *name, mode_t mode);
 /* Path of a name in a directory, or of a descriptor itself for an empty name, by which *xattr(2) can be called. */
-#define FD_PATH_SIZE (NAME_MAX + 64)
+#define FD_PATH_SIZE (PATH_MAX + 64)
 int fd_path(char out[static FD_PATH_SIZE], int dirfd, const char *name);
 
 struct name_entry {

@@ -80,6 +80,12 @@ static bool skipped_attribute(int error) {
   return error == ENOTSUP || error == EPERM || error == EACCES;
 }
 
+/* user.overlay.* are overlayfs' own books about another tree. */
+static bool wanted_attribute(const char *name) {
+  if (strcmp(name, "security.capability") == 0) return true;
+  return strncmp(name, "user.", 5) == 0 && strncmp(name, "user.overlay.", 13) != 0;
+}
+
 /* security.capability and user.* of an open file; a file system that cannot hold them is no failure. */
 static int copy_attributes(int source, int destination) {
   struct attributes list;
@@ -87,7 +93,7 @@ static int copy_attributes(int source, int destination) {
   if (list_attributes(source, "", &list) < 0) return skipped_attribute(errno) ? 0 : -1;
   for (size_t i = 0; i < list.count && result == 0; i++) {
     const struct attribute *item = &list.items[i];
-    if (strcmp(item->name, "security.capability") != 0 && strncmp(item->name, "user.", 5) != 0) continue;
+    if (!wanted_attribute(item->name)) continue;
     if (RETRY(fsetxattr(destination, item->name, item->value, item->size, 0)) < 0 && !skipped_attribute(errno)) {
       result = -1;
     }

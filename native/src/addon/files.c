@@ -37,7 +37,7 @@ struct timespec spec_of_ns(int64_t ns) {
 int fd_path(char out[static FD_PATH_SIZE], int dirfd, const char *name) {
   int length;
   if (dirfd == AT_FDCWD) {
-    length = snprintf(out, FD_PATH_SIZE, "/proc/self/cwd/%s", name);
+    length = snprintf(out, FD_PATH_SIZE, "%s", name);
   } else if (*name == '\0') {
     length = snprintf(out, FD_PATH_SIZE, "/proc/self/fd/%d", dirfd);
   } else {

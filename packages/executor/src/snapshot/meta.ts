@@ -1,0 +1,53 @@
+/** meta.json of a snapshot: what makes it usable, and since which boot its data may be lost. */
+import { closeSync, fsyncSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+
+export interface SnapshotMeta {
+  version: 1;
+  /** Milliseconds since the epoch. */
+  createdAt: number;
+  /** The overlay attributes are user.overlay.*, not trusted.overlay.*. */
+  userxattr: boolean;
+  /** There is a whiteouts.json: an overlay cannot use this diff. */
+  sideFile: boolean;
+  /** Kernel's random id of the boot in which it was made. */
+  bootId: string;
+}
+
+/** Created beside meta.json once the data is on the device. */
+export const syncedMark = 'synced';
+
+let knownBootId: string | undefined;
+
+export function bootId(): string {
+  knownBootId ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  return knownBootId;
+}
+
+export function writeMeta(folder: string, facts: Pick<SnapshotMeta, 'userxattr' | 'sideFile'>): void {
+  const meta: SnapshotMeta = { version: 1, createdAt: Date.now(), ...facts, bootId: bootId() };
+  writeFileSync(`${folder}/meta.json`, JSON.stringify(meta), { flag: 'wx' });
+}
+
+/** Undefined for anything but a record that can be used. */
+export function readMeta(folder: string): SnapshotMeta | undefined {
+  try {
+    const meta = JSON.parse(readFileSync(`${folder}/meta.json`, 'utf8')) as SnapshotMeta;
+    return meta.version === 1 && Number.isFinite(meta.createdAt) ? meta : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A snapshot that was removed meanwhile is passed over. */
+export function markSynced(folder: string): void {
+  try {
+    const fd = openSync(`${folder}/${syncedMark}`, 'w');
+    try {
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+}

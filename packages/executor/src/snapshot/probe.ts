@@ -1,0 +1,86 @@
+/** Chooses the snapshotter by trying in the store's own folder what an overlay has to be able to do. */
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { TsbuildError } from '@tsbuild/core';
+import * as native from '@tsbuild/native';
+import { isWhiteoutDevice, opaqueAttribute } from './diff-dir.js';
+import { openCopySnapshotter } from './copy.js';
+import { openOverlaySnapshotter } from './overlay.js';
+import type { Snapshotter } from './snapshotter.js';
+
+export interface SnapshotterOptions {
+  /** Folder of the store. */
+  root: string;
+  /** Folder for work in progress of this process, on the same file system as the store. */
+  tmp: string;
+  /** We run in a user namespace: user.overlay.* attributes. */
+  userxattr: boolean;
+  /** No probing and no way back. */
+  kind?: 'overlay' | 'copy' | undefined;
+  /** Told once why overlayfs is not used. */
+  notice(message: string): void;
+}
+
+/** @throws TsbuildError TSB_HOST_OVERLAY when overlayfs is demanded and does not work */
+export async function openSnapshotter(options: SnapshotterOptions): Promise<Snapshotter> {
+  const { root, tmp, userxattr, kind, notice } = options;
+  mkdirSync(tmp, { recursive: true, mode: 0o700 });
+  if (kind === 'copy') return openCopySnapshotter({ root, tmp, userxattr });
+  const fault = await probeOverlay(tmp, userxattr);
+  if (fault === undefined) return openOverlaySnapshotter({ root, tmp, userxattr });
+  if (kind === 'overlay') {
+    throw new TsbuildError('TSB_HOST_OVERLAY', `overlayfs cannot be used in ${root}: ${fault}`, {
+      hint: 'Put the store on a file system like ext4, xfs or btrfs with --root, or use --snapshotter copy.',
+    });
+  }
+  notice(
+    `overlayfs cannot be used in ${root} (${fault}); files are copied instead, which is slower. ` +
+      'A store on ext4, xfs or btrfs (--root) avoids this.',
+  );
+  return openCopySnapshotter({ root, tmp, userxattr });
+}
+
+/** What keeps overlayfs from working with layers in a folder; undefined when nothing does. */
+export async function probeOverlay(folder: string, userxattr: boolean): Promise<string | undefined> {
+  const dir = mkdtempSync(`${folder}/probe-`);
+  try {
+    return tryOverlay(dir, userxattr);
+  } catch (error) {
+    return (error as Error).message;
+  } finally {
+    await native.removeTree(native.AT_FDCWD, dir);
+  }
+}
+
+function tryOverlay(dir: string, userxattr: boolean): string | undefined {
+  for (const name of ['low', 'low/folder', 'up', 'work', 'empty']) mkdirSync(`${dir}/${name}`);
+  writeFileSync(`${dir}/low/file`, 'low');
+  writeFileSync(`${dir}/low/folder/inner`, 'low');
+  const lower = [`${dir}/low`];
+  const writable = native.mountOverlay({ lower, upper: `${dir}/up`, work: `${dir}/work`, userxattr });
+  try {
+    const folder = native.openat2(writable, 'folder', native.constants.O_PATH, 0, 0);
+    native.unlinkat(folder, 'inner');
+    native.close(folder);
+    native.unlinkat(writable, 'folder', native.constants.AT_REMOVEDIR);
+    native.unlinkat(writable, 'file');
+    native.mkdirat(writable, 'folder', 0o755);
+  } finally {
+    native.close(writable);
+  }
+  const at = native.AT_FDCWD;
+  if (!isWhiteoutDevice(native.stat(at, `${dir}/up/file`))) return 'whiteouts are not character devices';
+  const marks = native.listXattrs(at, `${dir}/up/folder`);
+  const wanted = opaqueAttribute(userxattr);
+  if (!marks.some(({ name }) => name === wanted)) return `the attribute ${wanted} is not kept`;
+  const view = native.mountOverlay({ lower: [`${dir}/up`, ...lower, `${dir}/empty`], userxattr, readonly: true });
+  try {
+    const names = native.readdir(view).map(({ name }) => name.toString());
+    if (names.join() !== 'folder') return 'whiteouts are not honoured in lower layers';
+    const folder = native.openat2(view, 'folder', native.constants.O_PATH, 0, 0);
+    const inner = native.readdir(folder);
+    native.close(folder);
+    return inner.length === 0 ? undefined : 'opaque directories are not honoured in lower layers';
+  } finally {
+    native.close(view);
+  }
+}
