@@ -13,3 +13,8 @@ export * from './image/platform.js';
 export * from './image/pull.js';
 export * from './image/push.js';
 export * from './remote/client.js';
+export * from './compress/compress.js';
+export { decompress, type DecompressOptions } from './compress/decompress.js';
+export { measure, type Measured } from './compress/measure.js';
+export { peek, sniff, sniffLength, type Packing } from './compress/sniff.js';
+export { canWriteZstd } from './compress/zstd.js';
