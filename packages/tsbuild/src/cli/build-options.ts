@@ -3,7 +3,15 @@ import { readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { TsbuildError } from '@tsbuild/core';
-import type { BuildOptions, HostEntry, OutputSpec, RegistryOptions, SecretSpec, SshSpec, UlimitSpec } from '../api/types.js';
+import type {
+  BuildOptions,
+  HostEntry,
+  OutputSpec,
+  RegistryOptions,
+  SecretSpec,
+  SshSpec,
+  UlimitSpec,
+} from '../api/types.js';
 import { csvPairs } from './csv.js';
 import { parseOutput } from './output-spec.js';
 import type { Args } from './parse.js';
@@ -28,7 +36,9 @@ export function buildOptions(args: Args, around: OptionsSurroundings): BuildOpti
   };
   if (args.has('label')) options.labels = textPairs('label', args.list('label'));
   if (args.has('annotation')) {
-    options.annotations = Object.fromEntries([...parsePairs('annotation', args.list('annotation'), true)].map(([k, v]) => [k, v ?? '']));
+    options.annotations = Object.fromEntries(
+      [...parsePairs('annotation', args.list('annotation'), true)].map(([k, v]) => [k, v ?? '']),
+    );
   }
   if (args.has('platform')) options.platforms = parsePlatforms(args.list('platform'));
   if (args.bool('no-cache')) options.noCache = true;
@@ -71,7 +81,9 @@ export function registryOptions(args: Args): RegistryOptions {
 }
 
 function textPairs(flag: string, items: readonly string[], needsValue = false): Record<string, string> {
-  return Object.fromEntries([...parsePairs(flag, items, needsValue)].map(([key, value]) => [key, value ?? '']));
+  return Object.fromEntries(
+    [...parsePairs(flag, items, needsValue)].map(([key, value]) => [key, value ?? '']),
+  );
 }
 
 /** `name:address`, `name=address`; an IPv6 address may stand in brackets. */
@@ -92,11 +104,13 @@ export function parseSecret(text: string): SecretSpec {
       hint: 'Write it as id=ID,src=FILE or id=ID,env=NAME.',
     });
   for (const [key, value] of pairs) {
-    if (!['id', 'type', 'src', 'source', 'env'].includes(key)) throw bad(`unknown field ${JSON.stringify(key)}`);
+    if (!['id', 'type', 'src', 'source', 'env'].includes(key))
+      throw bad(`unknown field ${JSON.stringify(key)}`);
     if (value === undefined) throw bad(`field ${JSON.stringify(key)} has no value`);
   }
   const type = pairs.get('type');
-  if (type !== undefined && type !== 'file' && type !== 'env') throw bad(`unknown type ${JSON.stringify(type)}`);
+  if (type !== undefined && type !== 'file' && type !== 'env')
+    throw bad(`unknown type ${JSON.stringify(type)}`);
   const id = pairs.get('id');
   if (id === undefined || id === '') throw bad('id= is missing');
   const src = pairs.get('src') ?? pairs.get('source');
@@ -111,9 +125,13 @@ export function parseSsh(text: string): SshSpec {
   const socket = text.slice(equals + 1);
   const id = text.slice(0, equals);
   if (!isSocket(socket)) {
-    throw new TsbuildError('TSB_USAGE_SSH_NOT_A_SOCKET', `--ssh ${text}: ${socket} is not the socket of an SSH agent`, {
-      hint: 'Start an agent with "eval $(ssh-agent)", load the key with ssh-add, and pass --ssh default.',
-    });
+    throw new TsbuildError(
+      'TSB_USAGE_SSH_NOT_A_SOCKET',
+      `--ssh ${text}: ${socket} is not the socket of an SSH agent`,
+      {
+        hint: 'Start an agent with "eval $(ssh-agent)", load the key with ssh-add, and pass --ssh default.',
+      },
+    );
   }
   return { id, socket };
 }
@@ -144,7 +162,9 @@ function refuseTwoOnStdout(outputs: readonly OutputSpec[]): void {
 
 /** An image that lacks the attestation that was asked for would be worse than an error. */
 function refuseAttestations(args: Args): void {
-  const asked = ['provenance', 'sbom'].find((name) => args.has(name) && !/^(false|0|mode=none|disabled=true)$/i.test(args.string(name) ?? ''));
+  const asked = ['provenance', 'sbom'].find(
+    (name) => args.has(name) && !/^(false|0|mode=none|disabled=true)$/i.test(args.string(name) ?? ''),
+  );
   const attest = args.list('attest').find((value) => !/(^|,)disabled=(true|1)(,|$)/i.test(value));
   if (asked === undefined && attest === undefined) return;
   const written = asked === undefined ? `--attest ${attest}` : `--${asked}=${args.string(asked)}`;
@@ -163,10 +183,16 @@ export function proxyArgs(env: NodeJS.ProcessEnv): Record<string, string> {
     // A broken file is reported by the registry client, where it matters.
     return {};
   }
-  const proxies = (config as { proxies?: Record<string, Record<string, unknown>> } | null)?.proxies?.['default'];
+  const proxies = (config as { proxies?: Record<string, Record<string, unknown>> } | null)?.proxies?.[
+    'default'
+  ];
   const variables: Record<string, string> = {};
   for (const [key, name] of [
-    ['httpProxy', 'HTTP_PROXY'], ['httpsProxy', 'HTTPS_PROXY'], ['ftpProxy', 'FTP_PROXY'], ['noProxy', 'NO_PROXY'], ['allProxy', 'ALL_PROXY'],
+    ['httpProxy', 'HTTP_PROXY'],
+    ['httpsProxy', 'HTTPS_PROXY'],
+    ['ftpProxy', 'FTP_PROXY'],
+    ['noProxy', 'NO_PROXY'],
+    ['allProxy', 'ALL_PROXY'],
   ] as const) {
     const value = proxies?.[key];
     if (typeof value !== 'string' || value === '') continue;

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the strings are shell code.
 /** Completion scripts for bash, zsh and fish, made from the command table. */
 import { helpFlag } from './parse.js';
 import { commands } from './spec/table.js';
@@ -67,7 +68,10 @@ function bash(): string {
     '  case "$command" in',
   );
   for (const command of commands) {
-    const reply = bashValues({ ...(command.completes ? { completes: command.completes } : {}), ...(command.choices ? { choices: command.choices } : {}) });
+    const reply = bashValues({
+      ...(command.completes ? { completes: command.completes } : {}),
+      ...(command.choices ? { choices: command.choices } : {}),
+    });
     if (reply !== undefined) lines.push(`    ${names(command).join('|')}) ${reply} ;;`);
   }
   lines.push('  esac', '}', 'complete -o filenames -F _tsbuild tsbuild');
@@ -134,11 +138,14 @@ function zsh(): string {
 
 function zshFlag(flag: FlagSpec): string[] {
   const text = flag.summary.replace(/[[\]\\:]/g, (character) => `\\${character}`);
-  const value = flag.type === 'boolean' ? '' : `:${(flag.value ?? 'value').replace(/[:[\]]/g, ' ')}:${zshValues(flag)}`;
+  const value =
+    flag.type === 'boolean' ? '' : `:${(flag.value ?? 'value').replace(/[:[\]]/g, ' ')}:${zshValues(flag)}`;
   const many = flag.type === 'list' || flag.type === 'csv' ? '*' : '';
   return [
     quote(`${many}--${flag.name}${value === '' ? '' : '='}[${text}]${value}`),
-    ...(flag.short === undefined ? [] : [quote(`${many}-${flag.short}${value === '' ? '' : '+'}[${text}]${value}`)]),
+    ...(flag.short === undefined
+      ? []
+      : [quote(`${many}-${flag.short}${value === '' ? '' : '+'}[${text}]${value}`)]),
   ];
 }
 

@@ -43,7 +43,11 @@ export function csvPairs(flag: string, text: string): Map<string, string | undef
 }
 
 function bad(flag: string, text: string, why: string): TsbuildError {
-  return new TsbuildError('TSB_USAGE_BAD_VALUE', `invalid value ${JSON.stringify(text)} for --${flag}: ${why}`, {
-    hint: `Write it as key=value,key=value; see "tsbuild build --help".`,
-  });
+  return new TsbuildError(
+    'TSB_USAGE_BAD_VALUE',
+    `invalid value ${JSON.stringify(text)} for --${flag}: ${why}`,
+    {
+      hint: `Write it as key=value,key=value; see "tsbuild build --help".`,
+    },
+  );
 }

@@ -10,7 +10,8 @@ import { readAll } from './stdin.js';
 export async function dockerfileText(args: Args, io: Io): Promise<{ text: string; name: string }> {
   const file = args.string('file');
   const context = args.positionals[0] ?? '.';
-  if (file === '-' || (file === undefined && context === '-')) return { text: await readAll(io.stdin, io.signal), name: '-' };
+  if (file === '-' || (file === undefined && context === '-'))
+    return { text: await readAll(io.stdin, io.signal), name: '-' };
   const path = file ?? (isFolder(resolve(io.cwd, context)) ? join(context, 'Dockerfile') : context);
   try {
     return { text: readFileSync(resolve(io.cwd, path), 'utf8'), name: path };

@@ -46,7 +46,11 @@ function read(path: string): string | undefined {
   }
 }
 
-export function collectFacts(options: { root: string | undefined; env: NodeJS.ProcessEnv; helper: string | undefined }): Facts {
+export function collectFacts(options: {
+  root: string | undefined;
+  env: NodeJS.ProcessEnv;
+  helper: string | undefined;
+}): Facts {
   const { env } = options;
   const uid = process.getuid?.() ?? 0;
   const user = userName(uid);
@@ -65,7 +69,8 @@ export function collectFacts(options: { root: string | undefined; env: NodeJS.Pr
     maxUserNamespaces: numberOf(read('/proc/sys/user/max_user_namespaces')),
     unprivilegedUsernsClone: read('/proc/sys/kernel/unprivileged_userns_clone')?.trim(),
     apparmorRestrictsUserns: read('/proc/sys/kernel/apparmor_restrict_unprivileged_userns')?.trim(),
-    inContainer: existsSync('/.dockerenv') || existsSync('/run/.containerenv') || env['container'] !== undefined,
+    inContainer:
+      existsSync('/.dockerenv') || existsSync('/run/.containerenv') || env['container'] !== undefined,
     seccompMode: /^Seccomp:\s*(\d)/m.exec(status)?.[1],
     seccompActions: read('/proc/sys/kernel/seccomp/actions_avail')?.trim(),
     cgroup: cgroupFacts(read('/proc/self/mountinfo') ?? '', read('/proc/self/cgroup') ?? ''),
@@ -90,27 +95,35 @@ function defaultRoot(uid: number, env: NodeJS.ProcessEnv): string {
 
 function findProgram(name: string, env: NodeJS.ProcessEnv): string | undefined {
   const folders = [...(env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin', '/usr/bin'];
-  return folders.map((folder) => join(folder || '.', name)).find((path) => {
-    try {
-      accessSync(path, constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
+  return folders
+    .map((folder) => join(folder || '.', name))
+    .find((path) => {
+      try {
+        accessSync(path, constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
 }
 
 function mapPrograms(...paths: (string | undefined)[]): Facts['mapPrograms'] {
   if (paths.some((path) => path === undefined)) return 'missing';
   // Debian and Ubuntu install them setuid; Fedora gives them file capabilities, which getcap would show.
-  return paths.every((path) => path !== undefined && ((statSync(path).mode & 0o4000) !== 0 || hasCapabilities(path)))
+  return paths.every(
+    (path) => path !== undefined && ((statSync(path).mode & 0o4000) !== 0 || hasCapabilities(path)),
+  )
     ? 'ok'
     : 'powerless';
 }
 
 function hasCapabilities(path: string): boolean {
   try {
-    return execFileSync('getcap', [path], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], timeout: 2000 }).includes('cap_set');
+    return execFileSync('getcap', [path], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+      timeout: 2000,
+    }).includes('cap_set');
   } catch {
     return false;
   }
@@ -149,20 +162,34 @@ export function parseMounts(text: string): Mount[] {
     const point = left?.split(' ')[4];
     const type = right?.split(' ')[0];
     if (point === undefined || type === undefined) return [];
-    return [{ point: point.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))), type }];
+    return [
+      {
+        point: point.replace(/\\([0-7]{3})/g, (_, octal: string) =>
+          String.fromCharCode(Number.parseInt(octal, 8)),
+        ),
+        type,
+      },
+    ];
   });
 }
 
 export function cgroupFacts(mountinfo: string, own: string): Facts['cgroup'] {
-  const mounts = parseMounts(mountinfo).filter((mount) => mount.type === 'cgroup' || mount.type === 'cgroup2');
-  const controllers = (read('/sys/fs/cgroup/cgroup.controllers') ?? '').trim().split(' ').filter((name) => name !== '');
+  const mounts = parseMounts(mountinfo).filter(
+    (mount) => mount.type === 'cgroup' || mount.type === 'cgroup2',
+  );
+  const controllers = (read('/sys/fs/cgroup/cgroup.controllers') ?? '')
+    .trim()
+    .split(' ')
+    .filter((name) => name !== '');
   if (mounts.some((mount) => mount.type === 'cgroup2' && mount.point === '/sys/fs/cgroup')) {
     const path = /^0::(.*)$/m.exec(own)?.[1] ?? '/';
     return { version: 2, controllers, delegated: canWrite(join('/sys/fs/cgroup', path, 'cgroup.procs')) };
   }
   const v1 = mounts.filter((mount) => mount.type === 'cgroup').map((mount) => mount.point);
   if (v1.length === 0) return { version: 0, controllers: [], delegated: false };
-  const names = v1.flatMap((point) => (point.split('/').at(-1) ?? '').split(',')).filter((name) => name !== 'systemd');
+  const names = v1
+    .flatMap((point) => (point.split('/').at(-1) ?? '').split(','))
+    .filter((name) => name !== 'systemd');
   return { version: 1, controllers: names, delegated: v1.some((point) => canWrite(point)) };
 }
 
@@ -179,16 +206,25 @@ export function storeFacts(root: string, mountinfo: string): Facts['store'] {
   const path = resolve(root);
   let existing = path;
   while (!existsSync(existing) && existing !== '/') existing = dirname(existing);
-  const mounts = parseMounts(mountinfo).filter(({ point }) => point === '/' || existing === point || existing.startsWith(`${point}/`));
+  const mounts = parseMounts(mountinfo).filter(
+    ({ point }) => point === '/' || existing === point || existing.startsWith(`${point}/`),
+  );
   // The longest one holds the path; of two on one point the later is on top.
-  const best = mounts.reduce<Mount | undefined>((a, b) => (a === undefined || b.point.length >= a.point.length ? b : a), undefined);
+  const best = mounts.reduce<Mount | undefined>(
+    (a, b) => (a === undefined || b.point.length >= a.point.length ? b : a),
+    undefined,
+  );
   return { path, existing, filesystem: best?.type ?? 'unknown', writable: canWrite(existing) };
 }
 
 function runProbe(helper: string): Record<string, string> | undefined {
   let text: string;
   try {
-    text = execFileSync(helper, ['probe'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], timeout: 10_000 });
+    text = execFileSync(helper, ['probe'], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+      timeout: 10_000,
+    });
   } catch (error) {
     // A probe that finds something missing may say so by its status too; what it printed counts.
     text = String((error as { stdout?: unknown }).stdout ?? '');

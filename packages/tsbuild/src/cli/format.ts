@@ -30,7 +30,12 @@ export function formatAge(created: string | undefined, now: number): string {
   if (Number.isNaN(at)) return 'N/A';
   const seconds = Math.max(0, Math.round((now - at) / 1000));
   const steps: [number, string][] = [
-    [365 * 86400, 'year'], [30 * 86400, 'month'], [7 * 86400, 'week'], [86400, 'day'], [3600, 'hour'], [60, 'minute'],
+    [365 * 86400, 'year'],
+    [30 * 86400, 'month'],
+    [7 * 86400, 'week'],
+    [86400, 'day'],
+    [3600, 'hour'],
+    [60, 'minute'],
   ];
   for (const [size, name] of steps) {
     // Like docker, move to a bigger unit only from two of it on.
@@ -50,7 +55,12 @@ export function table(header: readonly string[], rows: readonly (readonly string
   const all = [header, ...rows];
   const widths = header.map((_, column) => Math.max(...all.map((row) => displayWidth(row[column] ?? ''))));
   return all
-    .map((row) => row.map((cell, column) => padEnd(cell, widths[column] ?? 0)).join('   ').trimEnd())
+    .map((row) =>
+      row
+        .map((cell, column) => padEnd(cell, widths[column] ?? 0))
+        .join('   ')
+        .trimEnd(),
+    )
     .map((line) => `${line}\n`)
     .join('');
 }

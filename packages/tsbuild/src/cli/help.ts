@@ -46,8 +46,13 @@ export function commandHelp(command: CommandSpec): string {
   const flags = [...command.flags, helpFlag];
   const usual = flags.filter((flag) => !flag.ignored);
   const column = Math.min(32, Math.max(...usual.map((flag) => flagTitle(flag).length)) + 2);
-  const lines = [`${command.summary}.`, '', `Usage: tsbuild ${command.name} [FLAGS] ${command.positionals}`.trimEnd()];
-  if (command.aliases !== undefined) lines.push(`Also:  ${command.aliases.map((alias) => `tsbuild ${alias}`).join(', ')}`);
+  const lines = [
+    `${command.summary}.`,
+    '',
+    `Usage: tsbuild ${command.name} [FLAGS] ${command.positionals}`.trimEnd(),
+  ];
+  if (command.aliases !== undefined)
+    lines.push(`Also:  ${command.aliases.map((alias) => `tsbuild ${alias}`).join(', ')}`);
   for (const paragraph of command.description ?? []) lines.push('', ...wrap(paragraph, width));
   lines.push('', 'Examples:');
   for (const example of command.examples) lines.push(`  ${example.command}`, `      ${example.text}`);
@@ -63,7 +68,13 @@ export function commandHelp(command: CommandSpec): string {
   }
   const ignored = flags.filter((flag) => flag.ignored);
   if (ignored.length > 0) {
-    lines.push('', ...wrap(`Taken for compatibility, without effect: ${ignored.map((flag) => `--${flag.name}`).join(', ')}`, width));
+    lines.push(
+      '',
+      ...wrap(
+        `Taken for compatibility, without effect: ${ignored.map((flag) => `--${flag.name}`).join(', ')}`,
+        width,
+      ),
+    );
   }
   return `${lines.join('\n')}\n`;
 }

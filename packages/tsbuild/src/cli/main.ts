@@ -14,7 +14,9 @@ function onSignal(signal: NodeJS.Signals): void {
   }
   received = signal;
   controller.abort(
-    new TsbuildError('TSB_CANCELLED_SIGNAL', `cancelled by ${signal}`, { hint: 'Nothing half-made is left behind; run it again to go on.' }),
+    new TsbuildError('TSB_CANCELLED_SIGNAL', `cancelled by ${signal}`, {
+      hint: 'Nothing half-made is left behind; run it again to go on.',
+    }),
   );
 }
 process.on('SIGINT', onSignal);
@@ -35,5 +37,7 @@ const status = await main(process.argv.slice(2), {
   signal: controller.signal,
 });
 // Everything is done: do not wait for kept-alive connections or an open standard input, only for what was written.
-await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((resolve) => stream.write('', resolve))));
+await Promise.all(
+  [process.stdout, process.stderr].map((stream) => new Promise((resolve) => stream.write('', resolve))),
+);
 process.exit(status);

@@ -5,7 +5,8 @@ import { editDistance, suggest } from '@tsbuild/core';
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   const all = [...candidates];
   const near = suggest(word, all);
-  if (near !== undefined && editDistance(word.toLowerCase(), near.toLowerCase()) <= word.length / 2) return near;
+  if (near !== undefined && editDistance(word.toLowerCase(), near.toLowerCase()) <= word.length / 2)
+    return near;
   if (word.length < 3) return undefined;
   const lower = word.toLowerCase();
   return all.find((candidate) => candidate.toLowerCase().startsWith(lower));

@@ -9,7 +9,15 @@ type OutputType = (typeof types)[number];
 
 const compressions: readonly string[] = ['uncompressed', 'gzip', 'zstd'];
 const imageKeys = [
-  'name', 'compression', 'compression-level', 'force-compression', 'oci-mediatypes', 'rewrite-timestamp', 'push', 'dest', 'tar',
+  'name',
+  'compression',
+  'compression-level',
+  'force-compression',
+  'oci-mediatypes',
+  'rewrite-timestamp',
+  'push',
+  'dest',
+  'tar',
 ];
 /** Attributes of BuildKit's exporters that ask for what is done anyway. */
 const passedOver = ['store', 'unpack', 'name-canonical', 'buildinfo', 'attestation-inline'];
@@ -25,7 +33,8 @@ export function parseOutput(text: string, stdout: StdoutInfo): OutputSpec {
   if (first.length === 1 && !text.includes('=')) return { type: 'local', dest: text };
   const pairs = csvPairs('output', text);
   const type = pairs.get('type');
-  if (type === undefined) throw bad(text, 'type= is missing', `Write it as type=local,dest=${pairs.get('dest') ?? 'out'}.`);
+  if (type === undefined)
+    throw bad(text, 'type= is missing', `Write it as type=local,dest=${pairs.get('dest') ?? 'out'}.`);
   if (!isType(type)) {
     const near = nearest(type, types);
     throw bad(
@@ -42,15 +51,25 @@ function isType(type: string): type is OutputType {
   return (types as readonly string[]).includes(type);
 }
 
-function specOf(type: OutputType, text: string, pairs: Map<string, string | undefined>, stdout: StdoutInfo): OutputSpec {
+function specOf(
+  type: OutputType,
+  text: string,
+  pairs: Map<string, string | undefined>,
+  stdout: StdoutInfo,
+): OutputSpec {
   const dest = pairs.get('dest');
   switch (type) {
     case 'cacheonly':
       return { type };
     case 'local': {
       checkKeys(text, pairs, ['dest', 'platform-split']);
-      if (dest === undefined || dest === '') throw bad(text, 'dest= is missing', 'Name the folder: type=local,dest=out.');
-      return { type, dest, ...(pairs.has('platform-split') ? { platformSplit: flag(text, pairs, 'platform-split') } : {}) };
+      if (dest === undefined || dest === '')
+        throw bad(text, 'dest= is missing', 'Name the folder: type=local,dest=out.');
+      return {
+        type,
+        dest,
+        ...(pairs.has('platform-split') ? { platformSplit: flag(text, pairs, 'platform-split') } : {}),
+      };
     }
     case 'tar':
       checkKeys(text, pairs, ['dest']);
@@ -59,7 +78,8 @@ function specOf(type: OutputType, text: string, pairs: Map<string, string | unde
     case 'docker': {
       const attributes = imageAttributes(text, pairs);
       const folder = pairs.has('tar') && !flag(text, pairs, 'tar');
-      if (folder && (dest === undefined || dest === '-')) throw bad(text, 'dest= is missing', 'Name the folder that is written.');
+      if (folder && (dest === undefined || dest === '-'))
+        throw bad(text, 'dest= is missing', 'Name the folder that is written.');
       return {
         type,
         dest: dest === undefined || dest === '-' ? toStdout(text, stdout) : dest,
@@ -70,7 +90,11 @@ function specOf(type: OutputType, text: string, pairs: Map<string, string | unde
     case 'registry':
       return { type, ...imageAttributes(text, pairs) };
     default:
-      return { type: 'store', ...(pairs.has('push') ? { push: flag(text, pairs, 'push') } : {}), ...imageAttributes(text, pairs) };
+      return {
+        type: 'store',
+        ...(pairs.has('push') ? { push: flag(text, pairs, 'push') } : {}),
+        ...imageAttributes(text, pairs),
+      };
   }
 }
 
@@ -82,13 +106,18 @@ function imageAttributes(text: string, pairs: Map<string, string | undefined>): 
   const compression = pairs.get('compression');
   if (compression !== undefined) {
     if (!compressions.includes(compression)) {
-      throw bad(text, `unknown compression ${JSON.stringify(compression)}`, `It is one of ${compressions.join(', ')}.`);
+      throw bad(
+        text,
+        `unknown compression ${JSON.stringify(compression)}`,
+        `It is one of ${compressions.join(', ')}.`,
+      );
     }
     attributes.compression = compression as Compression;
   }
   const level = pairs.get('compression-level');
   if (level !== undefined) {
-    if (!/^\d{1,2}$/.test(level)) throw bad(text, 'compression-level is not a number', 'Write 0 to 9 for gzip, 1 to 22 for zstd.');
+    if (!/^\d{1,2}$/.test(level))
+      throw bad(text, 'compression-level is not a number', 'Write 0 to 9 for gzip, 1 to 22 for zstd.');
     attributes.compressionLevel = Number(level);
   }
   if (pairs.has('force-compression')) attributes.forceCompression = flag(text, pairs, 'force-compression');
@@ -123,13 +152,21 @@ function flag(text: string, pairs: Map<string, string | undefined>, key: string)
 
 function toStdout(text: string, stdout: StdoutInfo): '-' {
   if (stdout.isTTY) {
-    throw new TsbuildError('TSB_USAGE_OUTPUT_TO_TERMINAL', `refusing to write the archive of --output ${text} to a terminal`, {
-      hint: 'Redirect standard output to a file, or name one with dest=FILE.',
-    });
+    throw new TsbuildError(
+      'TSB_USAGE_OUTPUT_TO_TERMINAL',
+      `refusing to write the archive of --output ${text} to a terminal`,
+      {
+        hint: 'Redirect standard output to a file, or name one with dest=FILE.',
+      },
+    );
   }
   return '-';
 }
 
 function bad(text: string, why: string, hint: string): TsbuildError {
-  return new TsbuildError('TSB_USAGE_BAD_OUTPUT', `invalid value ${JSON.stringify(text)} for --output: ${why}`, { hint });
+  return new TsbuildError(
+    'TSB_USAGE_BAD_OUTPUT',
+    `invalid value ${JSON.stringify(text)} for --output: ${why}`,
+    { hint },
+  );
 }

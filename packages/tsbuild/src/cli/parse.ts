@@ -17,8 +17,18 @@ export interface Args {
 export const helpFlag: FlagSpec = { name: 'help', short: 'h', type: 'boolean', summary: 'Print this help' };
 
 const truth: Record<string, boolean> = {
-  true: true, t: true, '1': true, TRUE: true, True: true, T: true,
-  false: false, f: false, '0': false, FALSE: false, False: false, F: false,
+  true: true,
+  t: true,
+  '1': true,
+  TRUE: true,
+  True: true,
+  T: true,
+  false: false,
+  f: false,
+  '0': false,
+  FALSE: false,
+  False: false,
+  F: false,
 };
 
 /** @throws TsbuildError TSB_USAGE_* for what the table does not allow */
@@ -31,9 +41,16 @@ export function parseArgs(command: CommandSpec, words: readonly string[], env: N
 
   const store = (flag: FlagSpec, written: string, value: string) => {
     check(command, flag, written, value);
-    const parts = flag.type === 'csv' ? value.split(',').map((part) => part.trim()).filter((part) => part !== '') : [value];
+    const parts =
+      flag.type === 'csv'
+        ? value
+            .split(',')
+            .map((part) => part.trim())
+            .filter((part) => part !== '')
+        : [value];
     const known = values.get(flag.name);
-    if (known === undefined || flag.type === 'boolean' || flag.type === 'string') values.set(flag.name, parts);
+    if (known === undefined || flag.type === 'boolean' || flag.type === 'string')
+      values.set(flag.name, parts);
     else known.push(...parts);
   };
 
@@ -71,16 +88,18 @@ export function parseArgs(command: CommandSpec, words: readonly string[], env: N
 
   function shortFlags(word: string): void {
     // `-target x` is hardly ever meant as `-t arget`.
-    if (byLong.has(word.slice(1).replace(/=.*$/s, '')) && word.length > 2) unknownFlag(command, word, byLong.keys());
+    if (byLong.has(word.slice(1).replace(/=.*$/s, '')) && word.length > 2)
+      unknownFlag(command, word, byLong.keys());
     for (let at = 1; at < word.length; at++) {
       const letter = word[at] ?? '';
       const flag = byShort.get(letter) ?? unknownFlag(command, `-${letter}`, byLong.keys());
       const rest = word.slice(at + 1);
       if (flag.type === 'boolean') {
-        if (rest.startsWith('=')) return store(flag, `-${letter}`, rest.slice(1));
-        store(flag, `-${letter}`, 'true');
+        store(flag, `-${letter}`, rest.startsWith('=') ? rest.slice(1) : 'true');
+        if (rest.startsWith('=')) return;
       } else {
-        return store(flag, `-${letter}`, rest === '' ? valueAfter(`-${letter}`) : rest.replace(/^=/, ''));
+        store(flag, `-${letter}`, rest === '' ? valueAfter(`-${letter}`) : rest.replace(/^=/, ''));
+        return;
       }
     }
   }
@@ -104,7 +123,11 @@ export function parseArgs(command: CommandSpec, words: readonly string[], env: N
 
 function check(command: CommandSpec, flag: FlagSpec, written: string, value: string): void {
   if (flag.type === 'boolean' && truth[value] === undefined) {
-    throw usage(command, 'TSB_USAGE_BAD_VALUE', `invalid value ${JSON.stringify(value)} for ${written}: it is true or false`);
+    throw usage(
+      command,
+      'TSB_USAGE_BAD_VALUE',
+      `invalid value ${JSON.stringify(value)} for ${written}: it is true or false`,
+    );
   }
   if (flag.choices !== undefined && !flag.choices.includes(value)) {
     const near = nearest(value, flag.choices);
@@ -120,7 +143,11 @@ function check(command: CommandSpec, flag: FlagSpec, written: string, value: str
 function checkArity(command: CommandSpec, positionals: readonly string[]): void {
   const { min, max } = command.arity;
   if (positionals.length < min) {
-    throw usage(command, 'TSB_USAGE_MISSING_ARGUMENT', `tsbuild ${command.name} needs ${command.positionals}`);
+    throw usage(
+      command,
+      'TSB_USAGE_MISSING_ARGUMENT',
+      `tsbuild ${command.name} needs ${command.positionals}`,
+    );
   }
   if (positionals.length > max) {
     const extra = positionals[max] ?? '';

@@ -43,10 +43,13 @@ function renderKnown(error: TsbuildError, options: RenderOptions): string {
 /** A thrown thing that is no TsbuildError is a fault of tsbuild's own. */
 function renderBug(error: unknown, options: RenderOptions): string {
   const paint = painter(options.color);
-  const stack = error instanceof Error ? (error.stack ?? `${error.name}: ${error.message}`) : `thrown: ${String(error)}`;
+  const stack =
+    error instanceof Error ? (error.stack ?? `${error.name}: ${error.message}`) : `thrown: ${String(error)}`;
   const lines = [`${paint.red('BUG')}: tsbuild met an error that it does not know.`, clean(stack)];
   if (error instanceof Error) for (const cause of causes(error)) lines.push(`  cause: ${clean(cause)}`);
-  lines.push(`  ${paint.cyan('try')}: Please report it to the tsbuild project, with this text and the Dockerfile.`);
+  lines.push(
+    `  ${paint.cyan('try')}: Please report it to the tsbuild project, with this text and the Dockerfile.`,
+  );
   return `${lines.join('\n')}\n`;
 }
 
@@ -79,7 +82,8 @@ function frameWithCaret(source: SourceLocation): string {
   const text = frame(source).replace(/\n+$/, '');
   const { startLine, startColumn, endLine, endColumn } = source.range;
   const line = source.text.split(/\r?\n/)[startLine - 1] ?? '';
-  const whole = startColumn <= 1 + (line.length - line.trimStart().length) && endColumn > line.trimEnd().length;
+  const whole =
+    startColumn <= 1 + (line.length - line.trimStart().length) && endColumn > line.trimEnd().length;
   if (startLine !== endLine || endColumn <= startColumn || whole || startColumn > line.length) return text;
   const indent = line.slice(0, startColumn - 1).replace(/[^\t]/g, ' ');
   const marks = '^'.repeat(Math.min(endColumn, line.length + 1) - startColumn);

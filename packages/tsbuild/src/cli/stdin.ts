@@ -37,9 +37,13 @@ export async function readAll(stream: Readable, signal: AbortSignal): Promise<st
 export function archiveSource(file: string, io: Pick<Io, 'stdin'>): string | Readable {
   if (file !== '-') return file;
   if (io.stdin.isTTY) {
-    throw new TsbuildError('TSB_USAGE_STDIN_IS_TERMINAL', 'an archive is to come from standard input, which is a terminal', {
-      hint: 'Pipe an archive in, or name a file.',
-    });
+    throw new TsbuildError(
+      'TSB_USAGE_STDIN_IS_TERMINAL',
+      'an archive is to come from standard input, which is a terminal',
+      {
+        hint: 'Pipe an archive in, or name a file.',
+      },
+    );
   }
   return io.stdin;
 }

@@ -2,7 +2,9 @@
 import { TsbuildError, formatPlatform, hostPlatform, parsePlatform } from '@tsbuild/core';
 
 function bad(flag: string, value: string, hint: string): TsbuildError {
-  return new TsbuildError('TSB_USAGE_BAD_VALUE', `invalid value ${JSON.stringify(value)} for --${flag}`, { hint });
+  return new TsbuildError('TSB_USAGE_BAD_VALUE', `invalid value ${JSON.stringify(value)} for --${flag}`, {
+    hint,
+  });
 }
 
 /** Bytes of `64m`, `1.5GB`; the units are powers of 1024, as docker's memory sizes are. */
@@ -13,7 +15,14 @@ export function parseSize(flag: string, text: string): number {
   return Math.floor(Number(match[1]) * 1024 ** power);
 }
 
-const unitMs: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
+const unitMs: Record<string, number> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
+};
 
 /** Milliseconds of `24h`, `1h30m`, `7d`. */
 export function parseDuration(flag: string, text: string): number {
@@ -24,12 +33,17 @@ export function parseDuration(flag: string, text: string): number {
     total += Number(match[1]) * (unitMs[match[2] ?? ''] ?? 0);
     end = part.lastIndex;
   }
-  if (text === '' || end !== text.length) throw bad(flag, text, 'Write a time with its unit, for example 30m, 24h or 7d.');
+  if (text === '' || end !== text.length)
+    throw bad(flag, text, 'Write a time with its unit, for example 30m, 24h or 7d.');
   return total;
 }
 
 /** `KEY=VALUE` pairs, the last of a key wins; a missing `=` is `undefined`, or an error where a value is needed. */
-export function parsePairs(flag: string, items: readonly string[], needsValue: boolean): Map<string, string | undefined> {
+export function parsePairs(
+  flag: string,
+  items: readonly string[],
+  needsValue: boolean,
+): Map<string, string | undefined> {
   const pairs = new Map<string, string | undefined>();
   for (const item of items) {
     const equals = item.indexOf('=');
@@ -41,7 +55,11 @@ export function parsePairs(flag: string, items: readonly string[], needsValue: b
 }
 
 /** Variables: `NAME` alone takes the environment's value, and is left out where that has none. */
-export function parseVariables(flag: string, items: readonly string[], env: NodeJS.ProcessEnv): Record<string, string> {
+export function parseVariables(
+  flag: string,
+  items: readonly string[],
+  env: NodeJS.ProcessEnv,
+): Record<string, string> {
   const variables: Record<string, string> = {};
   for (const [name, value] of parsePairs(flag, items, false)) {
     const known = value ?? env[name];

@@ -39,7 +39,15 @@ test('a missing bundle is told with the command that makes it', () => {
 
 test('a missing native part is told, but not to commands that need none', () => {
   const program = packageWith('no-native', echo);
-  for (const words of [['version'], ['--help'], [], ['completion', 'bash'], ['doctor'], ['build', '--help'], ['run', '-h']]) {
+  for (const words of [
+    ['version'],
+    ['--help'],
+    [],
+    ['completion', 'bash'],
+    ['doctor'],
+    ['build', '--help'],
+    ['run', '-h'],
+  ]) {
     assert.deepEqual(start(program, words), { status: 0, stdout: `${JSON.stringify(words)}\n`, stderr: '' });
   }
   for (const words of [['.'], ['build', '.'], ['run', 'app', 'sh', '--help'], ['rmi', '--', '--help']]) {
@@ -50,7 +58,10 @@ test('a missing native part is told, but not to commands that need none', () => 
 });
 
 test('a missing node is told', () => {
-  const { status, stderr } = start(packageWith('no-node', echo), ['version'], { ...process.env, TSBUILD_NODE: '/nonexistent/node' });
+  const { status, stderr } = start(packageWith('no-node', echo), ['version'], {
+    ...process.env,
+    TSBUILD_NODE: '/nonexistent/node',
+  });
   assert.equal(status, 125);
   assert.match(stderr, /code: TSB_HOST_NO_NODE\n$/);
 });
@@ -61,7 +72,11 @@ test('links to the script are followed, relative and absolute ones', () => {
   symlinkSync('../../linked dir/bin/tsbuild', join(folder, 'node_modules/.bin/tsbuild'));
   symlinkSync(join(folder, 'node_modules/.bin/tsbuild'), join(folder, 'again'));
   for (const link of [join(folder, 'node_modules/.bin/tsbuild'), join(folder, 'again'), program]) {
-    assert.deepEqual(start(link, ['version', 'a b', '']), { status: 0, stdout: '["version","a b",""]\n', stderr: '' });
+    assert.deepEqual(start(link, ['version', 'a b', '']), {
+      status: 0,
+      stdout: '["version","a b",""]\n',
+      stderr: '',
+    });
   }
 });
 

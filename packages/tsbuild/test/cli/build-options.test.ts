@@ -5,7 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { formatPlatform, hostPlatform } from '@tsbuild/core';
-import { buildOptions, parseHost, parseSecret, parseSsh, parseUlimit, proxyArgs } from '../../src/cli/build-options.js';
+import {
+  buildOptions,
+  parseHost,
+  parseSecret,
+  parseSsh,
+  parseUlimit,
+  proxyArgs,
+} from '../../src/cli/build-options.js';
 import { csvFields } from '../../src/cli/csv.js';
 import { commandNamed } from '../../src/cli/dispatch.js';
 import { parseOutput } from '../../src/cli/output-spec.js';
@@ -14,7 +21,10 @@ import { familiarName, parseDuration, parsePlatforms, parseSize, splitName } fro
 
 const options = (words: string[], env: NodeJS.ProcessEnv = {}) => {
   const around = { HOME: '/nonexistent', ...env };
-  return buildOptions(parseArgs(commandNamed('build'), [...words, '.'], around), { env: around, stdoutIsTTY: true });
+  return buildOptions(parseArgs(commandNamed('build'), [...words, '.'], around), {
+    env: around,
+    stdoutIsTTY: true,
+  });
 };
 
 test('flags become options of the library', () => {
@@ -27,18 +37,42 @@ test('flags become options of the library', () => {
     [['--no-cache-filter', 'x,y'], { buildArgs: {}, noCache: ['x', 'y'] }],
     [['--label', 'a=b', '--label', 'c'], { buildArgs: {}, labels: { a: 'b', c: '' } }],
     [['--annotation', 'index:a=b=c'], { buildArgs: {}, annotations: { 'index:a': 'b=c' } }],
-    [['--platform', 'local,linux/aarch64'], { buildArgs: {}, platforms: [formatPlatform(hostPlatform()), 'linux/arm64'] }],
-    [['--shm-size', '64m', '--cgroup-parent', '/x'], { buildArgs: {}, shmSize: 64 * 2 ** 20, cgroupParent: '/x' }],
-    [['--network', 'none', '--allow', 'network.host'], { buildArgs: {}, network: 'none', allow: ['network.host'] }],
-    [['--root', '/s', '--insecure-registry', 'r:1,r:2'], { buildArgs: {}, root: '/s', insecureRegistries: ['r:1', 'r:2'] }],
-    [['--build-context', 'a=b=c', '--snapshotter', 'copy'], { buildArgs: {}, buildContexts: { a: 'b=c' }, snapshotter: 'copy' }],
-    [['-o', 'out', '--provenance=false', '--sbom', 'false'], { buildArgs: {}, outputs: [{ type: 'local', dest: 'out' }] }],
+    [
+      ['--platform', 'local,linux/aarch64'],
+      { buildArgs: {}, platforms: [formatPlatform(hostPlatform()), 'linux/arm64'] },
+    ],
+    [
+      ['--shm-size', '64m', '--cgroup-parent', '/x'],
+      { buildArgs: {}, shmSize: 64 * 2 ** 20, cgroupParent: '/x' },
+    ],
+    [
+      ['--network', 'none', '--allow', 'network.host'],
+      { buildArgs: {}, network: 'none', allow: ['network.host'] },
+    ],
+    [
+      ['--root', '/s', '--insecure-registry', 'r:1,r:2'],
+      { buildArgs: {}, root: '/s', insecureRegistries: ['r:1', 'r:2'] },
+    ],
+    [
+      ['--build-context', 'a=b=c', '--snapshotter', 'copy'],
+      { buildArgs: {}, buildContexts: { a: 'b=c' }, snapshotter: 'copy' },
+    ],
+    [
+      ['-o', 'out', '--provenance=false', '--sbom', 'false'],
+      { buildArgs: {}, outputs: [{ type: 'local', dest: 'out' }] },
+    ],
   ];
-  for (const [words, expected] of table) assert.deepEqual(options(words, { B: 'env' }), expected, words.join(' '));
+  for (const [words, expected] of table)
+    assert.deepEqual(options(words, { B: 'env' }), expected, words.join(' '));
 });
 
 test('attestations are refused, not forgotten', () => {
-  for (const words of [['--provenance=true'], ['--sbom', 'true'], ['--attest', 'type=sbom'], ['--provenance', 'mode=max']]) {
+  for (const words of [
+    ['--provenance=true'],
+    ['--sbom', 'true'],
+    ['--attest', 'type=sbom'],
+    ['--provenance', 'mode=max'],
+  ]) {
     assert.throws(() => options(words), { code: 'TSB_USAGE_NO_ATTESTATIONS' }, words.join(' '));
   }
   options(['--attest', 'type=provenance,disabled=true']);
@@ -56,9 +90,16 @@ test('outputs', () => {
     ['type=docker,dest=x,name=a:1', { type: 'docker', dest: 'x', names: ['a:1'] }],
     ['"type=docker","dest=a,b"', { type: 'docker', dest: 'a,b' }],
     ['type=image,"name=a,b",push=true', { type: 'store', push: true, names: ['a', 'b'] }],
-    ['type=registry,compression=zstd,compression-level=9,force-compression=true,oci-mediatypes=true', {
-      type: 'registry', compression: 'zstd', compressionLevel: 9, forceCompression: true, ociMediatypes: true,
-    }],
+    [
+      'type=registry,compression=zstd,compression-level=9,force-compression=true,oci-mediatypes=true',
+      {
+        type: 'registry',
+        compression: 'zstd',
+        compressionLevel: 9,
+        forceCompression: true,
+        ociMediatypes: true,
+      },
+    ],
     ['type=image,annotation.a.b=c', { type: 'store', annotations: { 'a.b': 'c' } }],
     ['type=cacheonly', { type: 'cacheonly' }],
     ['type=oci,dest=x,rewrite-timestamp=true', { type: 'oci', dest: 'x', rewriteTimestamp: true }],
@@ -80,7 +121,8 @@ test('wrong outputs say what is wrong', () => {
     ['-', 'TSB_USAGE_OUTPUT_TO_TERMINAL', /terminal/],
     ['"type=tar', 'TSB_USAGE_BAD_VALUE', /a quote is not closed/],
   ];
-  for (const [text, code, message] of table) assert.throws(() => parseOutput(text, { isTTY: true }), { code, message }, text);
+  for (const [text, code, message] of table)
+    assert.throws(() => parseOutput(text, { isTTY: true }), { code, message }, text);
   assert.throws(() => options(['-o', 'type=oci,dest=-']), { code: 'TSB_USAGE_OUTPUT_TO_TERMINAL' });
 });
 
@@ -101,7 +143,7 @@ test('secrets', () => {
   assert.throws(() => parseSecret('id=a,value=x'), { message: /unknown field "value"/ });
 });
 
-test('ssh takes an agent\'s socket', async () => {
+test("ssh takes an agent's socket", async () => {
   const folder = mkdtempSync(join(tmpdir(), 'tsbuild-ssh-'));
   const server = createServer();
   try {
@@ -125,11 +167,15 @@ test('hosts, ulimits, sizes, durations, platforms, names', () => {
   assert.deepEqual(parseUlimit('nofile=1024:4096'), { name: 'nofile', soft: 1024, hard: 4096 });
   assert.deepEqual(parseUlimit('core=unlimited'), { name: 'core', soft: -1, hard: -1 });
   assert.throws(() => parseUlimit('nofile'), { code: 'TSB_USAGE_BAD_VALUE' });
-  assert.deepEqual(['64m', '1.5k', '10GB', '7', '2GiB'].map((text) => parseSize('x', text)), [
-    64 * 2 ** 20, 1536, 10 * 2 ** 30, 7, 2 * 2 ** 30,
-  ]);
+  assert.deepEqual(
+    ['64m', '1.5k', '10GB', '7', '2GiB'].map((text) => parseSize('x', text)),
+    [64 * 2 ** 20, 1536, 10 * 2 ** 30, 7, 2 * 2 ** 30],
+  );
   assert.throws(() => parseSize('x', '1x'), { code: 'TSB_USAGE_BAD_VALUE' });
-  assert.deepEqual(['24h', '1h30m', '7d', '500ms'].map((text) => parseDuration('x', text)), [86_400_000, 5_400_000, 604_800_000, 500]);
+  assert.deepEqual(
+    ['24h', '1h30m', '7d', '500ms'].map((text) => parseDuration('x', text)),
+    [86_400_000, 5_400_000, 604_800_000, 500],
+  );
   assert.throws(() => parseDuration('x', '24'), { code: 'TSB_USAGE_BAD_VALUE' });
   assert.deepEqual(parsePlatforms(['linux/amd64', 'linux/x86_64', 'arm64']), ['linux/amd64', 'linux/arm64']);
   assert.deepEqual(
@@ -143,11 +189,17 @@ test('hosts, ulimits, sizes, durations, platforms, names', () => {
 test('proxies of the docker config become build arguments, flags win', () => {
   const folder = mkdtempSync(join(tmpdir(), 'tsbuild-proxy-'));
   try {
-    writeFileSync(join(folder, 'config.json'), JSON.stringify({ proxies: { default: { httpProxy: 'http://p:1', noProxy: 'x' } } }));
+    writeFileSync(
+      join(folder, 'config.json'),
+      JSON.stringify({ proxies: { default: { httpProxy: 'http://p:1', noProxy: 'x' } } }),
+    );
     const env = { DOCKER_CONFIG: folder };
     const expected = { HTTP_PROXY: 'http://p:1', http_proxy: 'http://p:1', NO_PROXY: 'x', no_proxy: 'x' };
     assert.deepEqual(proxyArgs(env), expected);
-    assert.deepEqual(options(['--build-arg', 'HTTP_PROXY=other'], env).buildArgs, { ...expected, HTTP_PROXY: 'other' });
+    assert.deepEqual(options(['--build-arg', 'HTTP_PROXY=other'], env).buildArgs, {
+      ...expected,
+      HTTP_PROXY: 'other',
+    });
     writeFileSync(join(folder, 'config.json'), '{');
     assert.deepEqual(proxyArgs(env), {});
   } finally {

@@ -5,9 +5,16 @@ import { completionScript } from '../../src/cli/completion.js';
 
 const has = (shell: string) => spawnSync(shell, ['-c', 'true']).status === 0;
 
-for (const [shell, flag] of [['bash', '-n'], ['zsh', '-n'], ['fish', '--no-execute']] as const) {
+for (const [shell, flag] of [
+  ['bash', '-n'],
+  ['zsh', '-n'],
+  ['fish', '--no-execute'],
+] as const) {
   test(`${shell} accepts its script`, { skip: has(shell) ? false : `${shell} is not installed` }, () => {
-    const run = spawnSync(shell, shell === 'fish' ? [flag, '/dev/stdin'] : [flag], { input: completionScript(shell), encoding: 'utf8' });
+    const run = spawnSync(shell, shell === 'fish' ? [flag, '/dev/stdin'] : [flag], {
+      input: completionScript(shell),
+      encoding: 'utf8',
+    });
     assert.deepEqual([run.status, run.stderr], [0, '']);
   });
 }
@@ -25,13 +32,22 @@ _tsbuild; printf '%s\\n' "\${COMPREPLY[@]}"`;
 
 test('bash offers commands, flags, values and images', () => {
   const table: [string[], string[]][] = [
-    [['tsbuild', 'pu'], ['push', 'pull']],
+    [
+      ['tsbuild', 'pu'],
+      ['push', 'pull'],
+    ],
     [['tsbuild', 'doctor', '--j'], ['--json']],
     [['tsbuild', 'build', '--progress', 'p'], ['plain']],
     [['tsbuild', '--progress', 't'], ['tty']],
-    [['tsbuild', 'run', ''], ['app:1', 'base:2']],
+    [
+      ['tsbuild', 'run', ''],
+      ['app:1', 'base:2'],
+    ],
     [['tsbuild', 'rm', 'b'], ['base:2']],
-    [['tsbuild', 'completion', ''], ['bash', 'zsh', 'fish']],
+    [
+      ['tsbuild', 'completion', ''],
+      ['bash', 'zsh', 'fish'],
+    ],
     [['tsbuild', 'build', '--targ'], ['--target']],
     [['tsbuild', 'build', 'us'], ['usr']],
     [['tsbuild', 'tag', 'app:1', '--ro'], ['--root']],

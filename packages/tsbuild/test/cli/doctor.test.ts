@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Finding, findings } from '../../src/cli/doctor-checks.js';
-import { type Facts, cgroupFacts, firstFreeId, parseIdRanges, parseMounts, storeFacts } from '../../src/cli/doctor-facts.js';
+import {
+  type Facts,
+  cgroupFacts,
+  firstFreeId,
+  parseIdRanges,
+  parseMounts,
+  storeFacts,
+} from '../../src/cli/doctor-facts.js';
 import { render } from '../../src/cli/commands/doctor.js';
 
 const good: Facts = {
@@ -10,7 +17,9 @@ const good: Facts = {
   node: '22.1.0',
   kernel: '6.8.0-31-generic',
   programs: {
-    newuidmap: '/usr/bin/newuidmap', newgidmap: '/usr/bin/newgidmap', git: '/usr/bin/git',
+    newuidmap: '/usr/bin/newuidmap',
+    newgidmap: '/usr/bin/newgidmap',
+    git: '/usr/bin/git',
   },
   mapPrograms: 'ok',
   subuid: [{ start: 100000, count: 65536 }],
@@ -23,7 +32,12 @@ const good: Facts = {
   seccompMode: '0',
   seccompActions: 'kill_process errno allow',
   cgroup: { version: 2, controllers: ['cpu', 'memory', 'pids'], delegated: true },
-  store: { path: '/home/ann/.local/share/tsbuild', existing: '/home/ann', filesystem: 'ext4', writable: true },
+  store: {
+    path: '/home/ann/.local/share/tsbuild',
+    existing: '/home/ann',
+    filesystem: 'ext4',
+    writable: true,
+  },
   probe: { userns: 'yes', overlay: 'Operation not permitted', 'overlay.userns': 'yes' },
 };
 
@@ -34,7 +48,10 @@ const find = (facts: Partial<Facts>, name: RegExp): Finding => {
 };
 
 test('a machine that has everything', () => {
-  assert.deepEqual(findings(good).filter((item) => item.state !== 'ok'), []);
+  assert.deepEqual(
+    findings(good).filter((item) => item.state !== 'ok'),
+    [],
+  );
   assert.match(render(findings(good), false), /\nBuilds can run here; nothing is missing\.\n$/);
 });
 
@@ -43,22 +60,62 @@ test('what is missing is told with its cost and the exact cure', () => {
     [{ node: '20.18.0' }, /^node$/, 'broken', /newer Node/],
     [{ probe: undefined }, /^native/, 'broken', /npm run build/],
     [{ maxUserNamespaces: 0 }, /^user namesp/, 'broken', /sysctl -w user\.max_user_namespaces=28633/],
-    [{ unprivilegedUsernsClone: '0' }, /^user namesp/, 'broken', /sysctl -w kernel\.unprivileged_userns_clone=1/],
-    [{ apparmorRestrictsUserns: '1', probe: { userns: 'EPERM' } }, /^user namesp/, 'broken', /kernel\.apparmor_restrict_unprivileged_userns=0/],
-    [{ inContainer: true, probe: { userns: 'EPERM' } }, /^user namesp/, 'broken', /--security-opt seccomp=unconfined/],
-    [{ subuid: [] }, /^subuid/, 'missing', /usermod --add-subuids 165536-231071 --add-subgids 165536-231071 ann/],
+    [
+      { unprivilegedUsernsClone: '0' },
+      /^user namesp/,
+      'broken',
+      /sysctl -w kernel\.unprivileged_userns_clone=1/,
+    ],
+    [
+      { apparmorRestrictsUserns: '1', probe: { userns: 'EPERM' } },
+      /^user namesp/,
+      'broken',
+      /kernel\.apparmor_restrict_unprivileged_userns=0/,
+    ],
+    [
+      { inContainer: true, probe: { userns: 'EPERM' } },
+      /^user namesp/,
+      'broken',
+      /--security-opt seccomp=unconfined/,
+    ],
+    [
+      { subuid: [] },
+      /^subuid/,
+      'missing',
+      /usermod --add-subuids 165536-231071 --add-subgids 165536-231071 ann/,
+    ],
     [{ mapPrograms: 'missing' }, /^newuidmap/, 'missing', /apt-get install uidmap/],
-    [{ mapPrograms: 'powerless' }, /^newuidmap/, 'missing', /chmod u\+s \/usr\/bin\/newuidmap \/usr\/bin\/newgidmap/],
+    [
+      { mapPrograms: 'powerless' },
+      /^newuidmap/,
+      'missing',
+      /chmod u\+s \/usr\/bin\/newuidmap \/usr\/bin\/newgidmap/,
+    ],
     [{ kernel: '5.15.0' }, /^kernel/, 'missing', /6\.5/],
     [{ kernel: '5.4.0' }, /^kernel/, 'broken', /5\.6/],
     [{ store: { ...good.store, filesystem: 'overlay' } }, /^store/, 'missing', /docker run -v tsbuild:/],
     [{ store: { ...good.store, writable: false } }, /^store/, 'broken', /--root DIR/],
-    [{ probe: { userns: 'yes', 'overlay.userns': 'EPERM' } }, /^overlayfs \(in/, 'missing', /modprobe overlay/],
+    [
+      { probe: { userns: 'yes', 'overlay.userns': 'EPERM' } },
+      /^overlayfs \(in/,
+      'missing',
+      /modprobe overlay/,
+    ],
     [{ seccompActions: undefined }, /^seccomp/, 'missing', /CONFIG_SECCOMP_FILTER/],
-    [{ cgroup: { version: 2, controllers: [], delegated: false } }, /^cgroups/, 'missing', /systemd-run --user --scope -p Delegate=yes/],
+    [
+      { cgroup: { version: 2, controllers: [], delegated: false } },
+      /^cgroups/,
+      'missing',
+      /systemd-run --user --scope -p Delegate=yes/,
+    ],
     [{ cgroup: { version: 0, controllers: [], delegated: false } }, /^cgroups/, 'missing', /cgroup2/],
     [{ programs: {} }, /^git$/, 'missing', /apt-get install git/],
-    [{ cgroup: { version: 1, controllers: ['cpu'], delegated: false } }, /^cgroups/, 'missing', /unified_cgroup_hierarchy/],
+    [
+      { cgroup: { version: 1, controllers: ['cpu'], delegated: false } },
+      /^cgroups/,
+      'missing',
+      /unified_cgroup_hierarchy/,
+    ],
     [{ uid: 0, probe: { cap_sys_admin: 'no', userns: 'EPERM' } }, /^root$/, 'broken', /--cap-add SYS_ADMIN/],
   ];
   for (const [facts, name, state, cure] of table) {
@@ -76,7 +133,10 @@ test('root needs no id ranges', () => {
 
 test('id ranges are found by name and by number', () => {
   const text = 'ann:100000:65536\n1000:300000:10\nbob:200000:65536\n';
-  assert.deepEqual(parseIdRanges(text, 'ann', 1000), [{ start: 100000, count: 65536 }, { start: 300000, count: 10 }]);
+  assert.deepEqual(parseIdRanges(text, 'ann', 1000), [
+    { start: 100000, count: 65536 },
+    { start: 300000, count: 10 },
+  ]);
   assert.equal(firstFreeId(text), 300010);
   assert.equal(firstFreeId(''), 100000);
 });

@@ -31,7 +31,8 @@ test('help lines fit 102 columns and name every flag', () => {
     for (const flag of command.flags) assert.ok(help.includes(`--${flag.name}`), flag.name);
     for (const line of help.split('\n')) {
       // Examples are to be copied, so they are not broken.
-      if (!/^ {2}\S/.test(line) || /^ {2,}-/.test(line)) assert.ok(line.length <= 102, `${command.name}: ${line}`);
+      if (!/^ {2}\S/.test(line) || /^ {2,}-/.test(line))
+        assert.ok(line.length <= 102, `${command.name}: ${line}`);
     }
   }
   for (const command of commands) assert.ok(overview(commands).includes(`  ${command.name} `));
@@ -39,8 +40,13 @@ test('help lines fit 102 columns and name every flag', () => {
 
 /** Words of an example as a shell gives them to tsbuild: after a pipe, before a redirection. */
 function wordsOf(example: string): string[] {
-  const own = example.replace(/^.*?(?=\btsbuild\b)/, '').replace(/\s[|>].*$/, '').replace(/\)$/, '');
-  return [...own.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map((match) => match[1] ?? match[2] ?? match[3] ?? '').slice(1);
+  const own = example
+    .replace(/^.*?(?=\btsbuild\b)/, '')
+    .replace(/\s[|>].*$/, '')
+    .replace(/\)$/, '');
+  return [...own.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)]
+    .map((match) => match[1] ?? match[2] ?? match[3] ?? '')
+    .slice(1);
 }
 
 test('every example is accepted by the parser and is of its command', () => {
@@ -58,8 +64,12 @@ function section(command: CommandSpec): string {
   const cell = (text: string) => text.replace(/\|/g, '\\|');
   const flags = command.flags.filter((flag) => !flag.ignored);
   const ignored = command.flags.filter((flag) => flag.ignored);
-  const lines = [`\`tsbuild ${command.name}${command.flags.length > 0 ? ' [FLAGS]' : ''} ${command.positionals}`.trimEnd() + '`'];
-  if (command.aliases !== undefined) lines[0] += ` (also ${command.aliases.map((alias) => `\`tsbuild ${alias}\``).join(', ')})`;
+  const lines = [
+    `\`tsbuild ${command.name}${command.flags.length > 0 ? ' [FLAGS]' : ''} ${command.positionals}`.trimEnd() +
+      '`',
+  ];
+  if (command.aliases !== undefined)
+    lines[0] += ` (also ${command.aliases.map((alias) => `\`tsbuild ${alias}\``).join(', ')})`;
   lines.push('', `${command.summary}.`);
   for (const paragraph of command.description ?? []) lines.push('', paragraph);
   lines.push('', '```sh');
@@ -67,9 +77,14 @@ function section(command: CommandSpec): string {
   lines.push('```');
   if (flags.length > 0) {
     lines.push('', '| Flag | Meaning |', '| --- | --- |');
-    for (const flag of flags) lines.push(`| \`${flagTitle(flag).trim().replace(/\|/g, '\\|')}\` | ${cell(flagText(flag))} |`);
+    for (const flag of flags)
+      lines.push(`| \`${flagTitle(flag).trim().replace(/\|/g, '\\|')}\` | ${cell(flagText(flag))} |`);
   }
-  if (ignored.length > 0) lines.push('', `Taken for compatibility, without effect: ${ignored.map((flag) => `\`--${flag.name}\``).join(', ')}.`);
+  if (ignored.length > 0)
+    lines.push(
+      '',
+      `Taken for compatibility, without effect: ${ignored.map((flag) => `\`--${flag.name}\``).join(', ')}.`,
+    );
   return lines.join('\n');
 }
 
@@ -82,7 +97,8 @@ test('docs/cli.md has every command and flag as the table has it', () => {
     const to = text.indexOf(end);
     assert.ok(from >= 0 && to > from, `docs/cli.md has a part for ${command.name}`);
     const expected = `${begin}\n${section(command)}\n${end}`;
-    if (process.env['TSBUILD_GOLDEN'] === '1') text = text.slice(0, from) + expected + text.slice(to + end.length);
+    if (process.env['TSBUILD_GOLDEN'] === '1')
+      text = text.slice(0, from) + expected + text.slice(to + end.length);
     else assert.equal(text.slice(from, to + end.length), expected);
   }
   if (process.env['TSBUILD_GOLDEN'] === '1') writeFileSync(file, text);

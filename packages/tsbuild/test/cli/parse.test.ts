@@ -4,7 +4,8 @@ import { TsbuildError } from '@tsbuild/core';
 import { chooseCommand, commandNamed } from '../../src/cli/dispatch.js';
 import { parseArgs } from '../../src/cli/parse.js';
 
-const parse = (command: string, words: string[], env: NodeJS.ProcessEnv = {}) => parseArgs(commandNamed(command), words, env);
+const parse = (command: string, words: string[], env: NodeJS.ProcessEnv = {}) =>
+  parseArgs(commandNamed(command), words, env);
 
 test('values are taken in every form that docker takes', () => {
   const forms = [
@@ -32,13 +33,25 @@ test('booleans', () => {
     [['-q', '.'], 'quiet', true],
     [['-q=false', '.'], 'quiet', false],
   ];
-  for (const [words, name, value] of table) assert.equal(parse('build', words).bool(name), value, words.join(' '));
+  for (const [words, name, value] of table)
+    assert.equal(parse('build', words).bool(name), value, words.join(' '));
 });
 
 test('lists keep their order, csv flags split at commas, strings keep the last value', () => {
   const args = parse('build', [
-    '--platform', 'linux/amd64,linux/arm64', '--platform', 'linux/arm',
-    '--build-arg', 'A=1,2', '--build-arg', 'B=3', '--target', 'x', '--target', 'y', '.',
+    '--platform',
+    'linux/amd64,linux/arm64',
+    '--platform',
+    'linux/arm',
+    '--build-arg',
+    'A=1,2',
+    '--build-arg',
+    'B=3',
+    '--target',
+    'x',
+    '--target',
+    'y',
+    '.',
   ]);
   assert.deepEqual(args.list('platform'), ['linux/amd64', 'linux/arm64', 'linux/arm']);
   assert.deepEqual(args.list('build-arg'), ['A=1,2', 'B=3']);
@@ -63,7 +76,10 @@ test('-- ends the flags', () => {
 
 test('the environment gives what the flags do not', () => {
   assert.equal(parse('build', ['.'], { BUILDKIT_PROGRESS: 'plain' }).string('progress'), 'plain');
-  assert.equal(parse('build', ['--progress', 'tty', '.'], { BUILDKIT_PROGRESS: 'plain' }).string('progress'), 'tty');
+  assert.equal(
+    parse('build', ['--progress', 'tty', '.'], { BUILDKIT_PROGRESS: 'plain' }).string('progress'),
+    'tty',
+  );
   assert.equal(
     parse('build', ['.'], { TSBUILD_PROGRESS: 'quiet', BUILDKIT_PROGRESS: 'plain' }).string('progress'),
     'quiet',
@@ -73,10 +89,28 @@ test('the environment gives what the flags do not', () => {
 
 test('mistakes name the flag and the near match', () => {
   const table: [string, string[], string, RegExp, RegExp][] = [
-    ['build', ['--traget', 'x', '.'], 'TSB_USAGE_UNKNOWN_FLAG', /^unknown flag: --traget$/, /Did you mean --target\?/],
+    [
+      'build',
+      ['--traget', 'x', '.'],
+      'TSB_USAGE_UNKNOWN_FLAG',
+      /^unknown flag: --traget$/,
+      /Did you mean --target\?/,
+    ],
     ['build', ['-target', 'x', '.'], 'TSB_USAGE_UNKNOWN_FLAG', /^unknown flag: -/, /--target/],
-    ['build', ['--zzzzzz', '.'], 'TSB_USAGE_UNKNOWN_FLAG', /^unknown flag: --zzzzzz$/, /^See "tsbuild build --help"\.$/],
-    ['build', ['--push=maybe', '.'], 'TSB_USAGE_BAD_VALUE', /"maybe" for --push: it is true or false/, /--help/],
+    [
+      'build',
+      ['--zzzzzz', '.'],
+      'TSB_USAGE_UNKNOWN_FLAG',
+      /^unknown flag: --zzzzzz$/,
+      /^See "tsbuild build --help"\.$/,
+    ],
+    [
+      'build',
+      ['--push=maybe', '.'],
+      'TSB_USAGE_BAD_VALUE',
+      /"maybe" for --push: it is true or false/,
+      /--help/,
+    ],
     ['build', ['--progress', 'plian', '.'], 'TSB_USAGE_BAD_VALUE', /did you mean plain\?/, /--help/],
     ['build', ['.', '-t'], 'TSB_USAGE_MISSING_VALUE', /^flag needs a value: -t$/, /--help/],
     ['build', [], 'TSB_USAGE_MISSING_ARGUMENT', /^tsbuild build needs CONTEXT$/, /tsbuild build -t app \./],
@@ -120,5 +154,8 @@ test('the word build can be left out', () => {
     const chosen = chooseCommand(words, '/');
     assert.deepEqual([chosen.command.name, chosen.rest], [name, rest], words.join(' '));
   }
-  assert.throws(() => chooseCommand(['psuh'], '/'), { code: 'TSB_USAGE_UNKNOWN_COMMAND', hint: /tsbuild push/ });
+  assert.throws(() => chooseCommand(['psuh'], '/'), {
+    code: 'TSB_USAGE_UNKNOWN_COMMAND',
+    hint: /tsbuild push/,
+  });
 });

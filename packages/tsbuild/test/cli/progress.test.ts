@@ -42,12 +42,36 @@ const build: BuildEvent[] = [
   { type: 'vertex', id: 'c', name: '[tools 1/1] COPY . /src', inputs: [] },
   { type: 'vertex', id: 'd', name: '[stage-2 1/1] COPY --from=base /x /x', inputs: ['b'] },
   { type: 'started', id: 'a', at: at(0) },
-  { type: 'transfer', id: 'a', item: 'sha256:0123456789ab', action: 'downloading', current: 0, total: 2_000_000, at: at(10) },
-  { type: 'transfer', id: 'a', item: 'sha256:0123456789ab', action: 'downloading', current: 1_040_000, total: 2_000_000, at: at(80) },
+  {
+    type: 'transfer',
+    id: 'a',
+    item: 'sha256:0123456789ab',
+    action: 'downloading',
+    current: 0,
+    total: 2_000_000,
+    at: at(10),
+  },
+  {
+    type: 'transfer',
+    id: 'a',
+    item: 'sha256:0123456789ab',
+    action: 'downloading',
+    current: 1_040_000,
+    total: 2_000_000,
+    at: at(80),
+  },
   { type: 'started', id: 'c', at: at(100) },
   { type: 'notice', message: 'the store is on tmpfs' },
   { type: 'completed', id: 'c', at: at(150), cached: true },
-  { type: 'transfer', id: 'a', item: 'sha256:0123456789ab', action: 'done', current: 2_000_000, total: 2_000_000, at: at(200) },
+  {
+    type: 'transfer',
+    id: 'a',
+    item: 'sha256:0123456789ab',
+    action: 'done',
+    current: 2_000_000,
+    total: 2_000_000,
+    at: at(200),
+  },
   { type: 'completed', id: 'a', at: at(210), cached: false },
   { type: 'started', id: 'b', at: at(300) },
   { type: 'log', id: 'b', stream: 'stdout', text: 'hi\npart', at: at(430) },
@@ -55,10 +79,19 @@ const build: BuildEvent[] = [
   { type: 'log', id: 'b', stream: 'stdout', text: 'ial\n', at: at(1437) },
   { type: 'log', id: 'b', stream: 'stdout', text: 'no newline', at: at(1500) },
   {
-    type: 'completed', id: 'b', at: at(2600), cached: false,
+    type: 'completed',
+    id: 'b',
+    at: at(2600),
+    cached: false,
     usage: { userSeconds: 1.5, systemSeconds: 0.25, maxRssBytes: 150_000_000 },
   },
-  { type: 'warning', rule: 'StageNameCasing', message: "Stage name 'Base' should be lowercase", file: 'Dockerfile', range: { startLine: 1, startColumn: 1, endLine: 1, endColumn: 10 } },
+  {
+    type: 'warning',
+    rule: 'StageNameCasing',
+    message: "Stage name 'Base' should be lowercase",
+    file: 'Dockerfile',
+    range: { startLine: 1, startColumn: 1, endLine: 1, endColumn: 10 },
+  },
   { type: 'started', id: 'd', at: at(2610) },
   { type: 'completed', id: 'd', at: at(2640), cached: false },
 ];
@@ -73,10 +106,19 @@ const failing: BuildEvent[] = [
   { type: 'log', id: 'b', stream: 'stdout', text: 'slow 1\n', at: at(20) },
   { type: 'log', id: 'a', stream: 'stdout', text: 'one\ntwo\n', at: at(30) },
   { type: 'log', id: 'a', stream: 'stderr', text: 'bad', at: at(40) },
-  { type: 'completed', id: 'a', at: at(50), cached: false, error: 'process "/bin/sh -c bad" did not complete successfully: exit code: 3' },
+  {
+    type: 'completed',
+    id: 'a',
+    at: at(50),
+    cached: false,
+    error: 'process "/bin/sh -c bad" did not complete successfully: exit code: 3',
+  },
   { type: 'completed', id: 'b', at: at(60), cached: false, canceled: true, error: 'cancelled' },
 ];
-const failure = new TsbuildError('TSB_EXEC_EXIT', 'process "/bin/sh -c bad" did not complete successfully: exit code: 3');
+const failure = new TsbuildError(
+  'TSB_EXEC_EXIT',
+  'process "/bin/sh -c bad" did not complete successfully: exit code: 3',
+);
 
 /** Two steps that write in turns. */
 const parallel: BuildEvent[] = [
@@ -84,9 +126,16 @@ const parallel: BuildEvent[] = [
   { type: 'vertex', id: 'b', name: '[b 1/1] RUN two', inputs: [] },
   { type: 'started', id: 'a', at: at(0) },
   { type: 'started', id: 'b', at: at(0) },
-  ...Array.from({ length: 20 }, (_, i): BuildEvent => ({
-    type: 'log', id: i % 2 === 0 ? 'a' : 'b', stream: 'stdout', text: `line ${i}\n`, at: at(400 * (i + 1)),
-  })),
+  ...Array.from(
+    { length: 20 },
+    (_, i): BuildEvent => ({
+      type: 'log',
+      id: i % 2 === 0 ? 'a' : 'b',
+      stream: 'stdout',
+      text: `line ${i}\n`,
+      at: at(400 * (i + 1)),
+    }),
+  ),
   { type: 'completed', id: 'b', at: at(8100), cached: false },
   { type: 'completed', id: 'a', at: at(8200), cached: false },
 ];
@@ -103,15 +152,23 @@ function runPlain(events: BuildEvent[], outcome: { error?: unknown; summary?: st
   return output.text;
 }
 
-test('plain: a build', () => golden('plain-build', runPlain(build, { summary: ['built app:latest sha256:1234'] })));
+test('plain: a build', () =>
+  golden('plain-build', runPlain(build, { summary: ['built app:latest sha256:1234'] })));
 test('plain: a failing build', () => golden('plain-failing', runPlain(failing, { error: failure })));
-test('plain: parallel steps have the floor for five seconds', () => golden('plain-parallel', runPlain(parallel, {})));
+test('plain: parallel steps have the floor for five seconds', () =>
+  golden('plain-parallel', runPlain(parallel, {})));
 
 test('plain: every line of output comes out, once and in order', () => {
   const text = runPlain(parallel, {});
-  for (const [number, first] of [[1, 0], [2, 1]] as const) {
+  for (const [number, first] of [
+    [1, 0],
+    [2, 1],
+  ] as const) {
     const lines = text.split('\n').filter((line) => line.startsWith(`#${number} `) && line.includes('line '));
-    assert.deepEqual(lines.map((line) => Number(line.split('line ')[1])), Array.from({ length: 10 }, (_, i) => first + 2 * i));
+    assert.deepEqual(
+      lines.map((line) => Number(line.split('line ')[1])),
+      Array.from({ length: 10 }, (_, i) => first + 2 * i),
+    );
   }
 });
 
@@ -121,7 +178,13 @@ test('plain: a step that is still running at the end is said to be cancelled, it
 });
 
 /** The screens that a terminal shows after each drawn frame. */
-function runTty(events: BuildEvent[], frames: number[], outcome: { error?: unknown; summary?: string[] }, columns = 80, rows = 24) {
+function runTty(
+  events: BuildEvent[],
+  frames: number[],
+  outcome: { error?: unknown; summary?: string[] },
+  columns = 80,
+  rows = 24,
+) {
   const output = sink(columns, rows);
   let now = start;
   const view = ttyView(output, { now: () => now, frameMs: 0, color: false });
@@ -143,10 +206,23 @@ function runTty(events: BuildEvent[], frames: number[], outcome: { error?: unkno
 }
 
 test('tty: a build', () =>
-  golden('tty-build', runTty(build, [50, 90, 120, 220, 440, 1480, 1550, 2620], { summary: ['built app:latest sha256:1234'] })));
+  golden(
+    'tty-build',
+    runTty(build, [50, 90, 120, 220, 440, 1480, 1550, 2620], { summary: ['built app:latest sha256:1234'] }),
+  ));
 test('tty: a failing build shows the whole output of the step', () =>
   golden('tty-failing', runTty(failing, [10, 35, 55], { error: failure })));
-test('tty: a small terminal', () => golden('tty-small', runTty(build.filter((event) => event.type !== 'warning'), [90, 440, 1550, 2620], {}, 40, 6)));
+test('tty: a small terminal', () =>
+  golden(
+    'tty-small',
+    runTty(
+      build.filter((event) => event.type !== 'warning'),
+      [90, 440, 1550, 2620],
+      {},
+      40,
+      6,
+    ),
+  ));
 
 test('tty: no line is wider than the terminal, no frame higher', () => {
   const many: BuildEvent[] = Array.from({ length: 40 }, (_, i): BuildEvent[] => [
@@ -184,7 +260,10 @@ test('tty: a terminal that became narrower is redrawn from the right row', () =>
 });
 
 test('tty: colours only where asked for', () => {
-  for (const [color, expected] of [[true, true], [false, false]] as const) {
+  for (const [color, expected] of [
+    [true, true],
+    [false, false],
+  ] as const) {
     const output = sink();
     const view = ttyView(output, { now: () => start, frameMs: 0, color });
     for (const event of build) view.event(event);
@@ -198,9 +277,17 @@ test('rawjson: one event a line, the failure last', () => {
   const view = jsonView(output);
   for (const event of failing) view.event(event);
   view.finish({ error: failure });
-  const lines = output.text.trimEnd().split('\n').map((line) => JSON.parse(line) as unknown);
+  const lines = output.text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as unknown);
   assert.deepEqual(lines.slice(0, -1), failing);
-  assert.deepEqual(lines.at(-1), { type: 'error', message: failure.message, exitCode: 1, code: 'TSB_EXEC_EXIT' });
+  assert.deepEqual(lines.at(-1), {
+    type: 'error',
+    message: failure.message,
+    exitCode: 1,
+    code: 'TSB_EXEC_EXIT',
+  });
 });
 
 test('quiet: nothing but the output of a failed step', () => {

@@ -19,13 +19,17 @@ const cases: Record<string, TsbuildError> = {
     hint: 'Did you mean --mount?',
     stage: 'base',
   }),
-  'failed-run': new TsbuildError('TSB_EXEC_EXIT', 'process "/bin/sh -c make all" did not complete successfully: exit code: 2', {
-    source: source(2, 1, 3, 11),
-    stage: 'base',
-    platform: 'linux/amd64',
-    commandExitCode: 2,
-    outputTail: Array.from({ length: 25 }, (_, i) => `line ${i + 1}`).join('\n'),
-  }),
+  'failed-run': new TsbuildError(
+    'TSB_EXEC_EXIT',
+    'process "/bin/sh -c make all" did not complete successfully: exit code: 2',
+    {
+      source: source(2, 1, 3, 11),
+      stage: 'base',
+      platform: 'linux/amd64',
+      commandExitCode: 2,
+      outputTail: Array.from({ length: 25 }, (_, i) => `line ${i + 1}`).join('\n'),
+    },
+  ),
   'short-output': new TsbuildError('TSB_EXEC_EXIT', 'exit code: 1', { outputTail: 'only this\n' }),
   push: new TsbuildError('TSB_AUTH_DENIED', 'registry.example.com refused to push app: 403 denied', {
     hint: 'Log in: tsbuild login registry.example.com',

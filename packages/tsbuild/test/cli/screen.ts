@@ -22,8 +22,10 @@ export function screen(text: string, columns: number): string {
         lines[row] = (lines[row] ?? '').slice(0, column);
       }
     } else {
-      if (displayWidth(match) >= columns) throw new Error(`a line of ${displayWidth(match)} cells on ${columns}: ${match}`);
-      lines[row] = (lines[row] ?? '').slice(0, column) + match + (lines[row] ?? '').slice(column + match.length);
+      if (displayWidth(match) >= columns)
+        throw new Error(`a line of ${displayWidth(match)} cells on ${columns}: ${match}`);
+      lines[row] =
+        (lines[row] ?? '').slice(0, column) + match + (lines[row] ?? '').slice(column + match.length);
       column += match.length;
     }
   }

@@ -12,14 +12,19 @@ import { familiarName } from '../values.js';
 import { withProgress } from '../with-progress.js';
 
 export async function run(args: Args, io: Io): Promise<number> {
-  if (args.bool('check') || args.string('call') === 'check') return (await import('./check.js')).run(args, io);
+  if (args.bool('check') || args.string('call') === 'check')
+    return (await import('./check.js')).run(args, io);
   const options: BuildOptions = {
     ...buildOptions(args, { env: io.env, stdoutIsTTY: io.stdout.isTTY === true }),
     ...(await inputs(args, io)),
   };
   return await withProgress(args, io, async (onEvent, quiet) => {
     for (const flag of ['cache-from', 'cache-to']) {
-      if (args.has(flag)) onEvent({ type: 'notice', message: `--${flag}: external caches are not supported; the store's own cache is used` });
+      if (args.has(flag))
+        onEvent({
+          type: 'notice',
+          message: `--${flag}: external caches are not supported; the store's own cache is used`,
+        });
     }
     const result = await build({ ...options, signal: io.signal, onEvent });
     writeResultFiles(args, io, result);
@@ -33,18 +38,29 @@ export async function run(args: Args, io: Io): Promise<number> {
 }
 
 /** Context and Dockerfile; one of them at most comes from standard input. */
-async function inputs(args: Args, io: Io): Promise<Pick<BuildOptions, 'context' | 'dockerfile' | 'dockerfileText'>> {
+async function inputs(
+  args: Args,
+  io: Io,
+): Promise<Pick<BuildOptions, 'context' | 'dockerfile' | 'dockerfileText'>> {
   const context = args.positionals[0] ?? '.';
   const file = args.string('file');
   if (file === '-' && context === '-') {
-    throw new TsbuildError('TSB_USAGE_STDIN_TWICE', 'standard input cannot be both the context and the Dockerfile', {
-      hint: 'Give one of them as a path.',
-    });
+    throw new TsbuildError(
+      'TSB_USAGE_STDIN_TWICE',
+      'standard input cannot be both the context and the Dockerfile',
+      {
+        hint: 'Give one of them as a path.',
+      },
+    );
   }
   if (context === '-' && io.stdin.isTTY) {
-    throw new TsbuildError('TSB_USAGE_STDIN_IS_TERMINAL', 'the context is to come from standard input, which is a terminal', {
-      hint: 'Pipe a tar archive or a Dockerfile in, or name a folder, for example: tsbuild build .',
-    });
+    throw new TsbuildError(
+      'TSB_USAGE_STDIN_IS_TERMINAL',
+      'the context is to come from standard input, which is a terminal',
+      {
+        hint: 'Pipe a tar archive or a Dockerfile in, or name a folder, for example: tsbuild build .',
+      },
+    );
   }
   if (file === '-') return { context, dockerfileText: await readAll(io.stdin, io.signal) };
   return { context, ...(file ? { dockerfile: file } : {}) };
@@ -74,7 +90,9 @@ function summary(result: BuildResult): string[] {
     const verb = output.type === 'registry' ? 'pushed' : output.type === 'store' ? 'built' : 'wrote';
     const places = [
       ...output.names.map(familiarName),
-      ...(output.dest === undefined ? [] : [`${output.dest === '-' ? 'standard output' : output.dest} (${output.type})`]),
+      ...(output.dest === undefined
+        ? []
+        : [`${output.dest === '-' ? 'standard output' : output.dest} (${output.type})`]),
     ];
     if (places.length === 0) return digest === '' ? [] : [`${verb} ${digest}`];
     return places.map((place) => `${verb} ${place}${digest === '' ? '' : ` ${digest}`}`);

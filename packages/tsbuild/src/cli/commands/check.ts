@@ -19,19 +19,29 @@ export async function run(args: Args, io: Io): Promise<number> {
       if (event.type === 'warning') warnings.push(event);
     },
   });
-  io.stdout.write(args.string('format') === 'json' ? json(warnings, name) : renderWarnings(warnings, name, text));
+  io.stdout.write(
+    args.string('format') === 'json' ? json(warnings, name) : renderWarnings(warnings, name, text),
+  );
   return warnings.length === 0 ? 0 : 1;
 }
 
 function json(warnings: readonly WarningEvent[], name: string): string {
-  return `${JSON.stringify(warnings.map(({ type: _, ...warning }) => ({ ...warning, file: name })), null, 2)}\n`;
+  return `${JSON.stringify(
+    warnings.map(({ type: _, ...warning }) => ({ ...warning, file: name })),
+    null,
+    2,
+  )}\n`;
 }
 
 export function renderWarnings(warnings: readonly WarningEvent[], name: string, text: string): string {
   if (warnings.length === 0) return 'Check complete, no warnings found.\n';
   const blocks = warnings.map((warning) => {
-    const lines = [`WARNING: ${warning.rule}${warning.url === undefined ? '' : ` - ${warning.url}`}`, warning.detail ?? warning.message];
-    if (warning.detail !== undefined && warning.detail !== warning.message) lines.splice(1, 1, warning.message, warning.detail);
+    const lines = [
+      `WARNING: ${warning.rule}${warning.url === undefined ? '' : ` - ${warning.url}`}`,
+      warning.detail ?? warning.message,
+    ];
+    if (warning.detail !== undefined && warning.detail !== warning.message)
+      lines.splice(1, 1, warning.message, warning.detail);
     if (warning.range !== undefined) lines.push(frame({ file: name, range: warning.range, text }).trimEnd());
     return `${lines.join('\n')}\n`;
   });

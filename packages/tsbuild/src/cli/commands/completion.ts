@@ -9,9 +9,13 @@ const shells: readonly string[] = ['bash', 'zsh', 'fish'] satisfies Shell[];
 export async function run(args: Args, io: Io): Promise<number> {
   const [shell = ''] = args.positionals;
   if (!shells.includes(shell)) {
-    throw new TsbuildError('TSB_USAGE_BAD_VALUE', `there is no completion for the shell ${JSON.stringify(shell)}`, {
-      hint: `The shells are ${shells.join(', ')}.`,
-    });
+    throw new TsbuildError(
+      'TSB_USAGE_BAD_VALUE',
+      `there is no completion for the shell ${JSON.stringify(shell)}`,
+      {
+        hint: `The shells are ${shells.join(', ')}.`,
+      },
+    );
   }
   io.stdout.write(completionScript(shell as Shell));
   return 0;

@@ -9,7 +9,11 @@ import type { Args } from '../parse.js';
 export async function run(args: Args, io: Io): Promise<number> {
   const facts = collectFacts({ root: args.string('root'), env: io.env, helper: helperProgram() });
   const list = findings(facts);
-  io.stdout.write(args.bool('json') ? `${JSON.stringify({ findings: list, facts }, null, 2)}\n` : render(list, wantsColor(io.stdout, io.env)));
+  io.stdout.write(
+    args.bool('json')
+      ? `${JSON.stringify({ findings: list, facts }, null, 2)}\n`
+      : render(list, wantsColor(io.stdout, io.env)),
+  );
   return list.some((finding) => finding.state === 'broken') ? 1 : 0;
 }
 
@@ -30,10 +34,13 @@ export function render(list: readonly Finding[], color: boolean): string {
   const lines: string[] = [];
   for (const finding of list) {
     const state = finding.state.padEnd(9);
-    lines.push(`${color ? `\x1b[${colors[finding.state]}m${state}\x1b[0m` : state}${finding.name.padEnd(width)}${finding.found}`);
+    lines.push(
+      `${color ? `\x1b[${colors[finding.state]}m${state}\x1b[0m` : state}${finding.name.padEnd(width)}${finding.found}`,
+    );
     const indent = ' '.repeat(9 + width);
     if (finding.cost !== undefined) lines.push(`${indent}costs: ${finding.cost}`);
-    for (const [i, cure] of (finding.cure ?? []).entries()) lines.push(`${indent}${i === 0 ? 'try:   ' : '       '}${cure}`);
+    for (const [i, cure] of (finding.cure ?? []).entries())
+      lines.push(`${indent}${i === 0 ? 'try:   ' : '       '}${cure}`);
   }
   const broken = list.filter((finding) => finding.state === 'broken').length;
   const missing = list.filter((finding) => finding.state === 'missing').length;

@@ -10,7 +10,9 @@ import type { Args } from '../parse.js';
 export async function run(args: Args, io: Io): Promise<number> {
   const usage = await diskUsage({ ...storeOptions(args), signal: io.signal, onEvent: noticesTo(io) });
   io.stdout.write(
-    args.string('format') === 'json' ? `${JSON.stringify(usage, null, 2)}\n` : render(usage, args.bool('verbose'), Date.now()),
+    args.string('format') === 'json'
+      ? `${JSON.stringify(usage, null, 2)}\n`
+      : render(usage, args.bool('verbose'), Date.now()),
   );
   return 0;
 }

@@ -10,7 +10,13 @@ import type { Args } from '../parse.js';
 export async function run(args: Args, io: Io): Promise<number> {
   const [reference = ''] = args.positionals;
   const platform = args.string('platform');
-  const lines = await history({ reference, ...(platform ? { platform } : {}), ...storeOptions(args), signal: io.signal, onEvent: noticesTo(io) });
+  const lines = await history({
+    reference,
+    ...(platform ? { platform } : {}),
+    ...storeOptions(args),
+    signal: io.signal,
+    onEvent: noticesTo(io),
+  });
   io.stdout.write(render(lines, args, Date.now()));
   return 0;
 }

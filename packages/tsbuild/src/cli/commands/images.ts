@@ -18,7 +18,9 @@ export async function run(args: Args, io: Io): Promise<number> {
 
 /** By full or short name, with or without the tag. */
 function matches(image: ImageSummary, wanted: string): boolean {
-  return [image.name, image.familiarName].some((name) => name === wanted || splitName(name).repository === wanted);
+  return [image.name, image.familiarName].some(
+    (name) => name === wanted || splitName(name).repository === wanted,
+  );
 }
 
 export function render(list: readonly ImageSummary[], args: Args, now: number): string {

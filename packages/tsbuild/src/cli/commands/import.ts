@@ -25,7 +25,10 @@ export async function run(args: Args, io: Io): Promise<number> {
     });
     const names = image.names.map(familiarName);
     return {
-      summary: names.length === 0 ? [`imported ${image.digest}`] : names.map((name) => `imported ${name} ${image.digest}`),
+      summary:
+        names.length === 0
+          ? [`imported ${image.digest}`]
+          : names.map((name) => `imported ${name} ${image.digest}`),
       ...(quiet ? { stdout: `${image.digest}\n` } : {}),
     };
   });

@@ -10,7 +10,15 @@ export async function run(args: Args, io: Io): Promise<number> {
   const platform = args.string('platform');
   const found: ImageDetails[] = [];
   for (const reference of args.positionals) {
-    found.push(await inspect({ reference, ...(platform ? { platform } : {}), ...storeOptions(args), signal: io.signal, onEvent: noticesTo(io) }));
+    found.push(
+      await inspect({
+        reference,
+        ...(platform ? { platform } : {}),
+        ...storeOptions(args),
+        signal: io.signal,
+        onEvent: noticesTo(io),
+      }),
+    );
   }
   io.stdout.write(`${JSON.stringify(found, null, 2)}\n`);
   return 0;

@@ -9,7 +9,8 @@ import { readAll } from '../stdin.js';
 
 export async function run(args: Args, io: Io): Promise<number> {
   const registry = args.positionals[0] ?? 'docker.io';
-  const username = args.string('username') || (await askFor(io, 'Username: ', false, 'Give it with --username.'));
+  const username =
+    args.string('username') || (await askFor(io, 'Username: ', false, 'Give it with --username.'));
   const password = await readPassword(args, io);
   await login({ registry, username, password, ...registryOptions(args), signal: io.signal });
   io.stderr.write(`logged in to ${registry} as ${username}\n`);
@@ -19,7 +20,10 @@ export async function run(args: Args, io: Io): Promise<number> {
 async function readPassword(args: Args, io: Io): Promise<string> {
   if (args.bool('password-stdin')) {
     if (args.has('password')) {
-      throw new TsbuildError('TSB_USAGE_EXTRA_ARGUMENT', '--password and --password-stdin exclude each other');
+      throw new TsbuildError(
+        'TSB_USAGE_EXTRA_ARGUMENT',
+        '--password and --password-stdin exclude each other',
+      );
     }
     if (!args.has('username')) {
       throw new TsbuildError('TSB_USAGE_MISSING_ARGUMENT', '--password-stdin needs --username', {
@@ -39,9 +43,13 @@ async function readPassword(args: Args, io: Io): Promise<string> {
 
 async function askFor(io: Io, question: string, hidden: boolean, hint: string): Promise<string> {
   if (!io.stdin.isTTY) {
-    throw new TsbuildError('TSB_USAGE_NO_TERMINAL', `cannot ask for the ${question.trim().replace(':', '').toLowerCase()}: standard input is no terminal`, {
-      hint,
-    });
+    throw new TsbuildError(
+      'TSB_USAGE_NO_TERMINAL',
+      `cannot ask for the ${question.trim().replace(':', '').toLowerCase()}: standard input is no terminal`,
+      {
+        hint,
+      },
+    );
   }
   const answer = await ask(io, question, hidden);
   if (answer === '') throw new TsbuildError('TSB_CANCELLED_PROMPT', 'nothing was entered');

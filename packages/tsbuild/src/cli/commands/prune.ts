@@ -13,7 +13,12 @@ import { parseDuration, parseSize } from '../values.js';
 export async function run(args: Args, io: Io): Promise<number> {
   const options = pruneOptions(args);
   if (!args.bool('force') && options.dryRun !== true && !(await confirmed(io, options))) return 1;
-  const result = await prune({ ...options, ...storeOptions(args), signal: io.signal, onEvent: noticesTo(io) });
+  const result = await prune({
+    ...options,
+    ...storeOptions(args),
+    signal: io.signal,
+    onEvent: noticesTo(io),
+  });
   if (args.string('format') === 'json') {
     io.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
   } else {
@@ -43,9 +48,13 @@ export function pruneOptions(args: Args): PruneOptions {
 
 async function confirmed(io: Io, options: PruneOptions): Promise<boolean> {
   if (!io.stdin.isTTY) {
-    throw new TsbuildError('TSB_USAGE_NO_TERMINAL', 'prune asks before it removes anything, and standard input is no terminal', {
-      hint: 'Say --force to remove without asking, or --dry-run to look only.',
-    });
+    throw new TsbuildError(
+      'TSB_USAGE_NO_TERMINAL',
+      'prune asks before it removes anything, and standard input is no terminal',
+      {
+        hint: 'Say --force to remove without asking, or --dry-run to look only.',
+      },
+    );
   }
   const what = options.all ? 'all images and all build cache' : 'build cache and blobs that no image needs';
   const answer = await ask(io, `This removes ${what}. Continue? [y/N] `, false);

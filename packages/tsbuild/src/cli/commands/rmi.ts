@@ -11,7 +11,12 @@ export async function run(args: Args, io: Io): Promise<number> {
   let failed: { error: unknown } | undefined;
   for (const reference of args.positionals) {
     try {
-      const removed = await remove({ references: [reference], ...storeOptions(args), signal: io.signal, onEvent: noticesTo(io) });
+      const removed = await remove({
+        references: [reference],
+        ...storeOptions(args),
+        signal: io.signal,
+        onEvent: noticesTo(io),
+      });
       for (const image of removed) io.stdout.write(`removed ${familiarName(image.name)} ${image.digest}\n`);
     } catch (error) {
       if (args.bool('force') && TsbuildError.is(error) && error.code.startsWith('TSB_RESOLVE_')) continue;

@@ -22,7 +22,11 @@ export async function run(args: Args, io: Io): Promise<number> {
     ended = true;
   };
   try {
-    const { exitCode } = await runImage({ ...options, signal: io.signal, onEvent: (event) => view.event(event) });
+    const { exitCode } = await runImage({
+      ...options,
+      signal: io.signal,
+      onEvent: (event) => view.event(event),
+    });
     finish();
     return exitCode;
   } catch (error) {
@@ -38,7 +42,11 @@ export function runOptions(args: Args, io: Pick<Io, 'env' | 'cwd' | 'stdin' | 's
   const entrypoint = args.string('entrypoint');
   if (entrypoint !== undefined) options.entrypoint = entrypoint === '' ? [] : [entrypoint];
   const env = {
-    ...args.list('env-file').reduce((all, file) => ({ ...all, ...readEnvFile(file, io) }), {}),
+    ...parseVariables(
+      'env-file',
+      args.list('env-file').flatMap((file) => envFileLines(file, io.cwd)),
+      io.env,
+    ),
     ...parseVariables('env', args.list('env'), io.env),
   };
   if (Object.keys(env).length > 0) options.env = env;
@@ -67,22 +75,33 @@ export function runOptions(args: Args, io: Pick<Io, 'env' | 'cwd' | 'stdin' | 's
 /** `HOST:PATH[:ro|rw]`; a relative host path starts at the working directory. */
 export function parseVolume(text: string, cwd: string): NonNullable<RunOptions['volumes']>[number] {
   const [source = '', target = '', mode = 'rw', ...rest] = text.split(':');
-  if (source === '' || !target.startsWith('/') || rest.length > 0 || !/^(ro|rw|z|Z)(,(ro|rw|z|Z))*$/.test(mode)) {
+  if (
+    source === '' ||
+    !target.startsWith('/') ||
+    rest.length > 0 ||
+    !/^(ro|rw|z|Z)(,(ro|rw|z|Z))*$/.test(mode)
+  ) {
     throw new TsbuildError('TSB_USAGE_BAD_VALUE', `invalid value ${JSON.stringify(text)} for --volume`, {
       hint: 'Write it as HOST:PATH or HOST:PATH:ro, with an absolute PATH.',
     });
   }
-  return { source: resolve(cwd, source), target, ...(mode.split(',').includes('ro') ? { readonly: true } : {}) };
+  return {
+    source: resolve(cwd, source),
+    target,
+    ...(mode.split(',').includes('ro') ? { readonly: true } : {}),
+  };
 }
 
 /** Lines `NAME=VALUE`; `NAME` alone takes this process's value; `#` begins a comment line. */
-function readEnvFile(file: string, io: Pick<Io, 'env' | 'cwd'>): Record<string, string> {
+function envFileLines(file: string, cwd: string): string[] {
   let text: string;
   try {
-    text = readFileSync(resolve(io.cwd, file), 'utf8');
+    text = readFileSync(resolve(cwd, file), 'utf8');
   } catch (cause) {
     throw new TsbuildError('TSB_USAGE_CANNOT_READ', `cannot read the file of --env-file: ${file}`, { cause });
   }
-  const lines = text.split(/\r?\n/).map((line) => line.trimStart()).filter((line) => line !== '' && !line.startsWith('#'));
-  return parseVariables('env-file', lines, io.env);
+  return text
+    .split(/\r?\n/)
+    .map((line) => line.trimStart())
+    .filter((line) => line !== '' && !line.startsWith('#'));
 }

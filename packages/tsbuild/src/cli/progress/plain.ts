@@ -80,13 +80,21 @@ export function plainView(output: Output, options: PlainOptions): ProgressView {
   };
   const seconds = (step: Step, at: number) => (Math.max(0, at - (step.startedAt ?? at)) / 1000).toFixed(3);
 
-  const timer = options.tickMs > 0 ? setInterval(() => flush(options.now(), false), options.tickMs) : undefined;
+  const timer =
+    options.tickMs > 0 ? setInterval(() => flush(options.now(), false), options.tickMs) : undefined;
   timer?.unref();
 
   const queueOf = (step: Step): Queue => {
     let queue = queues.get(step.id);
     if (queue === undefined) {
-      queue = { step, lines: [], unannounced: true, ended: false, splitters: new Map(), transferToldAt: new Map() };
+      queue = {
+        step,
+        lines: [],
+        unannounced: true,
+        ended: false,
+        splitters: new Map(),
+        transferToldAt: new Map(),
+      };
       queues.set(step.id, queue);
     }
     return queue;
@@ -100,7 +108,8 @@ export function plainView(output: Output, options: PlainOptions): ProgressView {
         splitter = lineSplitter();
         queue.splitters.set(event.stream, splitter);
       }
-      for (const line of splitter.push(event.text, event.at)) queue.lines.push(`${seconds(step, line.at)} ${line.text}`);
+      for (const line of splitter.push(event.text, event.at))
+        queue.lines.push(`${seconds(step, line.at)} ${line.text}`);
     } else if (event.type === 'transfer') {
       const transfer = step.transfers.get(event.item);
       if (transfer !== undefined) addTransfer(queue, transfer);

@@ -157,6 +157,8 @@ export function isOver(transfer: TransferState): boolean {
 
 /** Held lines, and the ones begun. */
 export function currentLines(output: StepOutput): Line[] {
-  const begun = [...output.partial.values()].map((splitter) => splitter.partial()).filter((line) => line !== undefined);
+  const begun = [...output.partial.values()]
+    .map((splitter) => splitter.partial())
+    .filter((line) => line !== undefined);
   return begun.length === 0 ? output.lines : [...output.lines, ...begun];
 }

@@ -14,7 +14,9 @@ export function transferAmount(transfer: TransferState): string {
 /** `downloading sha256:1234… 1.04MB / 3.2MB`. */
 export function transferText(transfer: TransferState): string {
   const action = transfer.action === 'done' ? transfer.lastAction : transfer.action;
-  return [action === 'done' ? '' : action, transfer.item, transferAmount(transfer)].filter((part) => part !== '').join(' ');
+  return [action === 'done' ? '' : action, transfer.item, transferAmount(transfer)]
+    .filter((part) => part !== '')
+    .join(' ');
 }
 
 /** How long it has been going on, or took. */

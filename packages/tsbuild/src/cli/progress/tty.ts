@@ -68,7 +68,8 @@ export function ttyView(output: Output, options: TtyOptions): TtyView {
     const lines = rows.map((row) => layout(row, width));
     let text = beginFrame + up();
     for (const line of above) text += `${line}\x1b[K\n`;
-    for (const [i, line] of lines.entries()) text += `${paintRow(line, rows[i]?.style, options.color)}\x1b[K\n`;
+    for (const [i, line] of lines.entries())
+      text += `${paintRow(line, rows[i]?.style, options.color)}\x1b[K\n`;
     text += `\x1b[J${last ? showCursor : ''}${endFrame}`;
     output.write(text);
     shown = last ? [] : lines.map(displayWidth);
@@ -137,12 +138,17 @@ function finalRows(steps: Steps, startedAt: number, now: number, failed: boolean
   const begun = inOrder(steps);
   return [
     header(steps, startedAt, now, failed ? ' FAILED' : ' FINISHED'),
-    ...begun.flatMap((step) => [stepRow(step, now), ...(step.completedAt === undefined ? [] : doneTransfers(step))]),
+    ...begun.flatMap((step) => [
+      stepRow(step, now),
+      ...(step.completedAt === undefined ? [] : doneTransfers(step)),
+    ]),
   ];
 }
 
 function inOrder(steps: Steps): Step[] {
-  return steps.all.filter((step) => step.number !== undefined).sort((a, b) => (a.number ?? 0) - (b.number ?? 0));
+  return steps.all
+    .filter((step) => step.number !== undefined)
+    .sort((a, b) => (a.number ?? 0) - (b.number ?? 0));
 }
 
 /** The frame for a screen of `height` lines. */
@@ -200,9 +206,13 @@ function runningRows(step: Step, now: number): Row[] {
 
 /** One line that sums up what a finished step moved. */
 function doneTransfers(step: Step): Row[] {
-  const moved = [...step.transfers.values()].filter((transfer) => transfer.action === 'done' && transfer.current > 0);
+  const moved = [...step.transfers.values()].filter(
+    (transfer) => transfer.action === 'done' && transfer.current > 0,
+  );
   if (moved.length === 0) return [];
   const bytes = moved.reduce((sum, transfer) => sum + transfer.current, 0);
   const items = moved.length === 1 ? (moved[0]?.item ?? '') : `${moved.length} items`;
-  return [{ text: ` => => ${moved[0]?.lastAction} ${shortenDigests(items)} ${formatBytes(bytes)}`, style: 'dim' }];
+  return [
+    { text: ` => => ${moved[0]?.lastAction} ${shortenDigests(items)} ${formatBytes(bytes)}`, style: 'dim' },
+  ];
 }

@@ -10,7 +10,12 @@ const fileFlag: FlagSpec = {
   summary: 'Dockerfile (default CONTEXT/Dockerfile); - reads standard input',
   completes: 'file',
 };
-const targetFlag: FlagSpec = { name: 'target', type: 'string', value: 'STAGE', summary: 'Stage to build (default: the last one)' };
+const targetFlag: FlagSpec = {
+  name: 'target',
+  type: 'string',
+  value: 'STAGE',
+  summary: 'Stage to build (default: the last one)',
+};
 const buildArgFlag: FlagSpec = {
   name: 'build-arg',
   type: 'list',
@@ -44,7 +49,10 @@ const ignored: readonly FlagSpec[] = [
   ...flag,
   type: flag.type as FlagSpec['type'],
   ignored: true,
-  summary: flag.name === 'load' ? 'Taken for compatibility: the image is always kept in the store' : 'Taken for compatibility; has no effect',
+  summary:
+    flag.name === 'load'
+      ? 'Taken for compatibility: the image is always kept in the store'
+      : 'Taken for compatibility; has no effect',
 }));
 
 export const buildSpec: CommandSpec = {
@@ -57,7 +65,7 @@ export const buildSpec: CommandSpec = {
   description: [
     'CONTEXT is a folder, a tar file, an http(s) or git URL, or - for a tar archive or a Dockerfile on standard input.',
     'The word "build" can be left out: "tsbuild -t app ." is "tsbuild build -t app .".',
-    'Progress goes to standard error. With --quiet the image\'s digest is the only output.',
+    "Progress goes to standard error. With --quiet the image's digest is the only output.",
   ],
   flags: [
     fileFlag,
@@ -70,16 +78,37 @@ export const buildSpec: CommandSpec = {
       short: 'o',
       type: 'list',
       value: 'SPEC',
-      summary: 'Where the result goes: type=image|oci|docker|tar|local|registry[,dest=PATH]; PATH alone is a folder, - a tar on standard output',
+      summary:
+        'Where the result goes: type=image|oci|docker|tar|local|registry[,dest=PATH]; PATH alone is a folder, - a tar on standard output',
     },
-    { name: 'push', type: 'boolean', summary: 'Push the image to the registry of each tag; the same as -o type=registry' },
+    {
+      name: 'push',
+      type: 'boolean',
+      summary: 'Push the image to the registry of each tag; the same as -o type=registry',
+    },
     { name: 'no-cache', type: 'boolean', summary: 'Run every step, whatever the cache has' },
     { name: 'no-cache-filter', type: 'csv', value: 'STAGE', summary: 'Run every step of these stages' },
-    { name: 'pull', type: 'boolean', summary: 'Look base images up in their registry even if the store has them' },
+    {
+      name: 'pull',
+      type: 'boolean',
+      summary: 'Look base images up in their registry even if the store has them',
+    },
     progressFlag,
-    { name: 'quiet', short: 'q', type: 'boolean', summary: 'No progress; print the image\'s digest' },
-    { name: 'iidfile', type: 'string', value: 'FILE', summary: 'Write the image ID (config digest) to a file', completes: 'file' },
-    { name: 'metadata-file', type: 'string', value: 'FILE', summary: 'Write the result as JSON to a file', completes: 'file' },
+    { name: 'quiet', short: 'q', type: 'boolean', summary: "No progress; print the image's digest" },
+    {
+      name: 'iidfile',
+      type: 'string',
+      value: 'FILE',
+      summary: 'Write the image ID (config digest) to a file',
+      completes: 'file',
+    },
+    {
+      name: 'metadata-file',
+      type: 'string',
+      value: 'FILE',
+      summary: 'Write the result as JSON to a file',
+      completes: 'file',
+    },
     { name: 'label', type: 'list', value: 'KEY=VALUE', summary: 'Label of the image' },
     {
       name: 'annotation',
@@ -87,8 +116,18 @@ export const buildSpec: CommandSpec = {
       value: '[LEVEL:]KEY=VALUE',
       summary: 'Annotation; LEVEL is manifest, index, manifest-descriptor or index-descriptor',
     },
-    { name: 'secret', type: 'list', value: 'id=ID[,src=FILE|,env=NAME]', summary: 'Secret for RUN --mount=type=secret' },
-    { name: 'ssh', type: 'list', value: 'default|ID[=PATH]', summary: 'SSH agent socket or key for RUN --mount=type=ssh' },
+    {
+      name: 'secret',
+      type: 'list',
+      value: 'id=ID[,src=FILE|,env=NAME]',
+      summary: 'Secret for RUN --mount=type=secret',
+    },
+    {
+      name: 'ssh',
+      type: 'list',
+      value: 'default|ID[=PATH]',
+      summary: 'SSH agent socket or key for RUN --mount=type=ssh',
+    },
     buildContextFlag,
     {
       name: 'network',
@@ -105,7 +144,12 @@ export const buildSpec: CommandSpec = {
       summary: 'Permit network.host or security.insecure to Dockerfiles that ask for it',
     },
     { name: 'ulimit', type: 'list', value: 'NAME=SOFT[:HARD]', summary: 'Resource limit of RUN steps' },
-    { name: 'shm-size', type: 'string', value: 'SIZE', summary: 'Size of /dev/shm in RUN steps (default 64m)' },
+    {
+      name: 'shm-size',
+      type: 'string',
+      value: 'SIZE',
+      summary: 'Size of /dev/shm in RUN steps (default 64m)',
+    },
     { name: 'cgroup-parent', type: 'string', value: 'PATH', summary: 'Parent cgroup of RUN steps' },
     ...registryFlags,
     {
@@ -116,7 +160,12 @@ export const buildSpec: CommandSpec = {
       env: ['TSBUILD_SNAPSHOTTER'],
       choices: ['overlay', 'copy'],
     },
-    { name: 'cache-from', type: 'list', value: 'SPEC', summary: 'Taken with a note: external caches are not supported, the store\'s own cache is used' },
+    {
+      name: 'cache-from',
+      type: 'list',
+      value: 'SPEC',
+      summary: "Taken with a note: external caches are not supported, the store's own cache is used",
+    },
     { name: 'cache-to', type: 'list', value: 'SPEC', summary: 'Taken with a note, as --cache-from' },
     { name: 'check', type: 'boolean', summary: 'Only check the Dockerfile; the same as "tsbuild check"' },
     {
@@ -126,9 +175,19 @@ export const buildSpec: CommandSpec = {
       summary: 'build, or check to only check the Dockerfile',
       choices: ['build', 'check'],
     },
-    { name: 'provenance', type: 'string', value: 'false', summary: 'Only false: provenance attestations are not made' },
+    {
+      name: 'provenance',
+      type: 'string',
+      value: 'false',
+      summary: 'Only false: provenance attestations are not made',
+    },
     { name: 'sbom', type: 'string', value: 'false', summary: 'Only false: SBOM attestations are not made' },
-    { name: 'attest', type: 'list', value: 'type=…,disabled=true', summary: 'Only with disabled=true: attestations are not made' },
+    {
+      name: 'attest',
+      type: 'list',
+      value: 'type=…,disabled=true',
+      summary: 'Only with disabled=true: attestations are not made',
+    },
     rootFlag,
     debugFlag,
     ...ignored,
@@ -139,10 +198,16 @@ export const buildSpec: CommandSpec = {
       command: 'tsbuild -f docker/Dockerfile -t registry.example.com/app:1.2 --push .',
       text: 'Build with another Dockerfile and push the result',
     },
-    { command: 'tsbuild --target test --progress plain .', text: 'Build the stage "test" and show all output' },
+    {
+      command: 'tsbuild --target test --progress plain .',
+      text: 'Build the stage "test" and show all output',
+    },
     { command: 'tsbuild -o out .', text: 'Write the files of the last stage to ./out' },
     { command: 'tsbuild -o type=oci,dest=app.tar -t app:1 .', text: 'Write an OCI archive' },
-    { command: 'tsbuild --build-arg VERSION=1.2 --secret id=npmrc,src=.npmrc -t app .', text: 'With an ARG and a secret' },
+    {
+      command: 'tsbuild --build-arg VERSION=1.2 --secret id=npmrc,src=.npmrc -t app .',
+      text: 'With an ARG and a secret',
+    },
     { command: 'git archive HEAD | tsbuild -t app -', text: 'Build what is committed' },
   ],
   load: () => import('../commands/build.js'),

@@ -53,6 +53,10 @@ export const formatFlag: FlagSpec = {
   choices: ['table', 'json'],
 };
 
-export const noTruncFlag: FlagSpec = { name: 'no-trunc', type: 'boolean', summary: 'Do not shorten digests and commands' };
+export const noTruncFlag: FlagSpec = {
+  name: 'no-trunc',
+  type: 'boolean',
+  summary: 'Do not shorten digests and commands',
+};
 
 export const storeFlags: readonly FlagSpec[] = [rootFlag, debugFlag];

@@ -2,7 +2,12 @@
 import { progressFlag, registryFlags, storeFlags } from './common.js';
 import type { CommandSpec } from './types.js';
 
-const quiet = { name: 'quiet', short: 'q', type: 'boolean', summary: 'No progress; print the digest' } as const;
+const quiet = {
+  name: 'quiet',
+  short: 'q',
+  type: 'boolean',
+  summary: 'No progress; print the digest',
+} as const;
 
 export const registrySpecs: readonly CommandSpec[] = [
   {
@@ -11,7 +16,9 @@ export const registrySpecs: readonly CommandSpec[] = [
     positionals: 'IMAGE [DESTINATION]',
     arity: { min: 1, max: 2 },
     completes: 'image',
-    description: ['Blobs that the registry has are not sent again. DESTINATION is another name to push the image under.'],
+    description: [
+      'Blobs that the registry has are not sent again. DESTINATION is another name to push the image under.',
+    ],
     flags: [quiet, progressFlag, ...registryFlags, ...storeFlags],
     examples: [
       { command: 'tsbuild push registry.example.com/app:1.2', text: 'Push an image of the store' },
@@ -25,7 +32,12 @@ export const registrySpecs: readonly CommandSpec[] = [
     positionals: 'IMAGE',
     arity: { min: 1, max: 1 },
     flags: [
-      { name: 'platform', type: 'string', value: 'OS/ARCH', summary: 'Platform to take of a multi-platform image (default: this machine)' },
+      {
+        name: 'platform',
+        type: 'string',
+        value: 'OS/ARCH',
+        summary: 'Platform to take of a multi-platform image (default: this machine)',
+      },
       quiet,
       progressFlag,
       ...registryFlags,
@@ -45,15 +57,30 @@ export const registrySpecs: readonly CommandSpec[] = [
       'REGISTRY is Docker Hub if left out.',
     ],
     flags: [
-      { name: 'username', short: 'u', type: 'string', value: 'NAME', summary: 'User name (asked for where missing)' },
+      {
+        name: 'username',
+        short: 'u',
+        type: 'string',
+        value: 'NAME',
+        summary: 'User name (asked for where missing)',
+      },
       { name: 'password-stdin', type: 'boolean', summary: 'Read the password from standard input' },
-      { name: 'password', short: 'p', type: 'string', value: 'TEXT', summary: 'Password; others can see it in the list of processes' },
+      {
+        name: 'password',
+        short: 'p',
+        type: 'string',
+        value: 'TEXT',
+        summary: 'Password; others can see it in the list of processes',
+      },
       ...registryFlags,
       ...storeFlags.filter((flag) => flag.name === 'debug'),
     ],
     examples: [
       { command: 'tsbuild login registry.example.com', text: 'Asks for name and password' },
-      { command: 'echo "$TOKEN" | tsbuild login -u ci --password-stdin registry.example.com', text: 'In a script' },
+      {
+        command: 'echo "$TOKEN" | tsbuild login -u ci --password-stdin registry.example.com',
+        text: 'In a script',
+      },
     ],
     load: () => import('../commands/login.js'),
   },

@@ -13,8 +13,18 @@ export const systemSpecs: readonly CommandSpec[] = [
     ],
     flags: [
       { name: 'all', short: 'a', type: 'boolean', summary: 'All images, named or not, and the whole cache' },
-      { name: 'filter', type: 'list', value: 'until=DURATION', summary: 'Only what was not used for this time, for example until=24h' },
-      { name: 'keep-storage', type: 'string', value: 'SIZE', summary: 'Keep this much of the most recently used cache, for example 10GB' },
+      {
+        name: 'filter',
+        type: 'list',
+        value: 'until=DURATION',
+        summary: 'Only what was not used for this time, for example until=24h',
+      },
+      {
+        name: 'keep-storage',
+        type: 'string',
+        value: 'SIZE',
+        summary: 'Keep this much of the most recently used cache, for example 10GB',
+      },
       { name: 'force', short: 'f', type: 'boolean', summary: 'Do not ask' },
       { name: 'dry-run', type: 'boolean', summary: 'Only say what would go' },
       formatFlag,
@@ -22,7 +32,10 @@ export const systemSpecs: readonly CommandSpec[] = [
     ],
     examples: [
       { command: 'tsbuild prune -f', text: 'Free what is safe to free' },
-      { command: 'tsbuild prune -af --filter until=168h', text: 'All images and cache that were not used for a week' },
+      {
+        command: 'tsbuild prune -af --filter until=168h',
+        text: 'All images and cache that were not used for a week',
+      },
       { command: 'tsbuild prune -f --keep-storage 10GB', text: 'Bring the cache down to a size' },
     ],
     load: () => import('../commands/prune.js'),
@@ -71,8 +84,11 @@ export const systemSpecs: readonly CommandSpec[] = [
     flags: [],
     examples: [
       { command: 'source <(tsbuild completion bash)', text: 'For this bash' },
-      { command: 'tsbuild completion zsh > "${fpath[1]}/_tsbuild"', text: 'For zsh, once' },
-      { command: 'tsbuild completion fish > ~/.config/fish/completions/tsbuild.fish', text: 'For fish, once' },
+      { command: 'tsbuild completion zsh > "$fpath[1]/_tsbuild"', text: 'For zsh, once' },
+      {
+        command: 'tsbuild completion fish > ~/.config/fish/completions/tsbuild.fish',
+        text: 'For fish, once',
+      },
     ],
     load: () => import('../commands/completion.js'),
   },

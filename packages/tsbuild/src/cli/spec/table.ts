@@ -5,7 +5,13 @@ import { registrySpecs } from './registry.js';
 import { systemSpecs } from './system.js';
 import type { CommandSpec } from './types.js';
 
-export const commands: readonly CommandSpec[] = [buildSpec, checkSpec, ...imageSpecs, ...registrySpecs, ...systemSpecs];
+export const commands: readonly CommandSpec[] = [
+  buildSpec,
+  checkSpec,
+  ...imageSpecs,
+  ...registrySpecs,
+  ...systemSpecs,
+];
 
 export function findCommand(word: string): CommandSpec | undefined {
   return commands.find((command) => command.name === word || command.aliases?.includes(word));
