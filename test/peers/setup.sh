@@ -46,7 +46,7 @@ make_tree() {
   mkdir -p "$(dirname "$tree")"
   mmdebstrap --quiet --variant=apt --aptopt='Acquire::Check-Valid-Until "false"' \
     --keyring=/usr/share/keyrings/debian-archive-keyring.gpg \
-    --include=buildah,docker.io,docker-cli,docker-buildx,runc,crun,ca-certificates,git,iproute2,iptables,procps \
+    --include=buildah,docker.io,docker-cli,docker-buildx,mount,runc,crun,ca-certificates,git,iproute2,iptables,procps \
     "$suite" "$tree" "$(mirror)"
   mkdir -p "$tree/etc/docker" "$tree/etc/containers" "$tree$state"
   cat >"$tree/etc/docker/daemon.json" <<JSON
@@ -74,6 +74,7 @@ TOML
   mkdir -p "$ns"
   if ! nsenter --mount="$ns/mnt" true 2>/dev/null; then
     mountpoint -q "$ns" || { mount --bind "$ns" "$ns"; mount --make-private "$ns"; }
+    umount "$ns/mnt" 2>/dev/null || true # left by a run that failed half-way
     touch "$ns/mnt"
     unshare --mount="$ns/mnt" --propagation private sh -ec '
       mount --bind "$0" "$0"; cd "$0"
