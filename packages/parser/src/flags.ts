@@ -43,9 +43,9 @@ export type FlagValues<S extends Record<string, FlagType>> = { [K in keyof S]: F
 
 /** @throws TsbuildError TSB_PARSE_UNKNOWN_FLAG, TSB_PARSE_DUPLICATE_FLAG, TSB_PARSE_FLAG_VALUE */
 export function readFlags<S extends Record<string, FlagType>>(flags: readonly string[], known: S): FlagValues<S> {
-  const values = new Map<string, string | boolean | string[]>();
+  const values: Record<string, string | boolean | string[]> = {};
   const names = Object.keys(known);
-  for (const name of names) if (known[name] === 'list') values.set(name, []);
+  for (const name of names) if (known[name] === 'list') values[name] = [];
   for (const flag of flags) {
     const equals = flag.indexOf('=');
     const name = flag.slice(2, equals < 0 ? undefined : equals);
@@ -55,15 +55,15 @@ export function readFlags<S extends Record<string, FlagType>>(flags: readonly st
       const list = names.length === 0 ? 'This instruction has no flags.' : `It has ${names.map((n) => `--${n}`).join(', ')}.`;
       throw fault('UNKNOWN_FLAG', `unknown flag: --${name}${didYouMean(name, names, true)}`, list);
     }
-    const list = values.get(name);
+    const list = values[name];
     if (Array.isArray(list)) {
       list.push(required(name, value));
       continue;
     }
-    if (values.has(name)) throw fault('DUPLICATE_FLAG', `duplicate flag specified: --${name}`, `Keep one --${name}.`);
-    values.set(name, type === 'bool' ? readBool(name, value) : required(name, value));
+    if (list !== undefined) throw fault('DUPLICATE_FLAG', `duplicate flag specified: --${name}`, `Keep one --${name}.`);
+    values[name] = type === 'bool' ? readBool(name, value) : required(name, value);
   }
-  return Object.fromEntries(values) as FlagValues<S>;
+  return values as FlagValues<S>;
 }
 
 function required(name: string, value: string | undefined): string {

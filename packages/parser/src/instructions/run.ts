@@ -14,16 +14,17 @@ export function parseRun(request: Request): RunInstruction {
   for (const value of mount) checkMount(value);
   oneOf('invalid network mode', network, networks);
   oneOf('invalid security mode', security, securities);
-  return {
+  const run: RunInstruction = {
     kind: 'run',
     ...request.base,
     command: splitCommand(request.rest),
     mounts: mount,
-    ...(network === undefined ? {} : { network }),
-    ...(security === undefined ? {} : { security }),
     devices: device,
     heredocs: request.heredocs,
   };
+  if (network !== undefined) run.network = network;
+  if (security !== undefined) run.security = security;
+  return run;
 }
 
 function oneOf(what: string, value: string | undefined, options: string[]): void {
