@@ -84,7 +84,7 @@ int mount_overlay(const struct text_list *lower, const char *upper, const char *
     used += (size_t)snprintf(options + used, sizeof options - used, ",upperdir=%d,workdir=%d", upper_fd, work_fd);
   }
   /* The layout that our layer writer reads: no redirects, no metadata-only copies (overlayfs.rst). */
-  used += (size_t)snprintf(options + used, sizeof options - used, ",index=off,redirect_dir=off,metacopy=off%s",
+  used += (size_t)snprintf(options + used, sizeof options - used, ",index=off,redirect_dir=nofollow,metacopy=off%s",
                            userns ? ",userxattr" : "");
   size_t without_volatile = used;
   /* The upper directory is thrown away if the machine stops, so its fsync calls may cost nothing (Linux 5.10). */

@@ -272,6 +272,19 @@ static void watch(struct step *step, struct rusage *usage) {
   }
 }
 
+/*
+ * overlayfs marks the work directory of a volatile mount so that it is not used again after a crash. There was none:
+ * the failed step can be entered once more.
+ */
+static void forget_volatile(const struct spec *spec) {
+  static const char *const marks[] = {"volatile/dirty", "volatile", ""};
+  char path[4096];
+  for (size_t i = 0; spec->work != NULL && i < sizeof marks / sizeof *marks; i++) {
+    int size = snprintf(path, sizeof path, "%s/work/incompat/%s", spec->work, marks[i]);
+    if (size > 0 && (size_t)size < sizeof path) remove(path);
+  }
+}
+
 static double seconds(struct timeval time) { return (double)time.tv_sec + (double)time.tv_usec / 1e6; }
 
 int sandbox_main(int argc, char **argv) {
@@ -300,6 +313,7 @@ int sandbox_main(int argc, char **argv) {
   watch(&step, &usage);
   restore_terminal();
   remove_stubs();
+  forget_volatile(&spec);
   if (step.cancelled) report("cancelled", "1");
   report("user", "%.6f", seconds(usage.ru_utime));
   report("system", "%.6f", seconds(usage.ru_stime));
