@@ -118,3 +118,14 @@ export function normalizeReference(text: string): string {
 export function apiReference(reference: Reference): string {
   return reference.digest ?? reference.tag ?? 'latest';
 }
+
+/**
+ * A registry as given to login and logout: a host, or a URL of it; Docker Hub where it is empty.
+ * @throws TsbuildError TSB_RESOLVE_BAD_REFERENCE
+ */
+export function normalizeRegistry(text: string): string {
+  const host = text.trim().replace(/^https?:\/\//, '').split('/', 1)[0] as string;
+  if (['', 'index.docker.io', 'registry-1.docker.io'].includes(host)) return defaultRegistry;
+  if (!new RegExp(`^${domain}$`).test(host)) throw bad(`invalid registry ${JSON.stringify(text)}`, 'Write it as HOST or HOST:PORT.');
+  return host;
+}

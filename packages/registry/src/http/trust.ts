@@ -29,6 +29,8 @@ export interface TrustOptions {
 export interface Trust {
   /** Whether plain http and unknown certificates are allowed for `host[:port]`. */
   isInsecure(host: string): boolean;
+  /** Allows them for `host[:port]`, before it is first spoken to. */
+  allow(host: string): void;
   /** Settings for a TLS connection to `host[:port]`, read once. */
   tlsFor(host: string): Promise<TlsSettings>;
 }
@@ -52,12 +54,13 @@ export function createTrust(options: TrustOptions): Trust {
     '/etc/containers/certs.d',
   ];
   const settings = new Map<string, Promise<TlsSettings>>();
+  const allowed = new Set<string>();
   let roots: Promise<string[]> | undefined;
 
   function isInsecure(host: string): boolean {
     const url = `https://${host}`;
     const name = URL.canParse(url) ? bareHost(new URL(url).hostname) : host;
-    if (isLoopback(name)) return true;
+    if (isLoopback(name) || allowed.has(host)) return true;
     return options.insecureRegistries.some((entry) => {
       const network = /^(.+)\/([0-9]{1,3})$/.exec(entry);
       if (network !== null) return inNetwork(name, network[1] as string, Number(network[2]));
@@ -84,6 +87,7 @@ export function createTrust(options: TrustOptions): Trust {
 
   return {
     isInsecure,
+    allow: (host) => void allowed.add(host),
     tlsFor(host) {
       let found = settings.get(host);
       if (found === undefined) settings.set(host, (found = load(host)));

@@ -2,7 +2,9 @@
 import { homedir } from 'node:os';
 import type { RemoteRepository } from '../api.js';
 import { userCredentials, type Credential, type CredentialSource } from '../auth/credentials.js';
-import { createHttpClient, type HttpClient } from '../http/client.js';
+import { loadRegistriesConf, type RegistriesConf } from '../config/registries-conf.js';
+import { fetchUrl, type FetchedUrl } from '../fetch.js';
+import { createHttpClient } from '../http/client.js';
 import type { Environment } from '../http/proxy.js';
 import { defaultRetryPolicy, type RetryPolicy } from '../http/retry.js';
 import { createTrust } from '../http/trust.js';
@@ -34,7 +36,8 @@ export interface RegistryClient {
   repository(reference: Reference | string): Promise<RemoteRepository>;
   /** Checks the credential with the registry. @returns what to keep. @throws TSB_AUTH_DENIED */
   login(registry: string, credential: Credential, signal: AbortSignal): Promise<Credential>;
-  readonly http: HttpClient;
+  /** GETs a plain URL under the same policy; any status is an answer. @throws TSB_CONTEXT_URL */
+  fetchUrl(url: string, headers: Record<string, string>, signal: AbortSignal): Promise<FetchedUrl>;
   /** Ends connections and shared work. */
   close(): Promise<void>;
 }
@@ -63,6 +66,12 @@ export function createRegistryClient(options: RegistryClientOptions = {}): Regis
   });
   const lifetime = new AbortController();
   const sessions = new Map<string, RegistrySession>();
+  let conf: Promise<RegistriesConf> | undefined;
+
+  function registriesConf(): Promise<RegistriesConf> {
+    const path = options.registriesConf;
+    return (conf ??= loadRegistriesConf({ env, home, ...(path === undefined ? {} : { path }) }));
+  }
 
   function sessionFor(registry: string): RegistrySession {
     const found = sessions.get(registry);
@@ -82,19 +91,29 @@ export function createRegistryClient(options: RegistryClientOptions = {}): Regis
     return session;
   }
 
+  function sourceAt(registry: string, repository: string, insecure: boolean, serves: Source['serves']): Source {
+    if (insecure) trust.allow(apiHost(registry));
+    return { session: sessionFor(registry), repository, serves };
+  }
+
   return {
-    http,
     async repository(reference) {
       const parsed = typeof reference === 'string' ? parseReference(reference) : reference;
-      const target: Source = { session: sessionFor(parsed.registry), repository: parsed.repository, serves: 'all' };
-      return createRepository({ name: repositoryName(parsed), sources: [target], target, retry });
+      const settings = await registriesConf();
+      const sources = settings
+        .endpoints(parsed)
+        .map(({ registry, repository, insecure, serves }) => sourceAt(registry, repository, insecure, serves));
+      const target = sourceAt(parsed.registry, parsed.repository, settings.isInsecure(parsed), 'all');
+      return createRepository({ name: repositoryName(parsed), sources, target, retry });
     },
     async login(registry, credential, signal) {
+      const settings = await registriesConf();
+      if (settings.isInsecure({ registry, repository: 'any' })) trust.allow(apiHost(registry));
       const { identityToken } = await sessionFor(registry).login(credential, signal);
-      return identityToken === undefined
-        ? credential
-        : { identityToken, ...(credential.username === undefined ? {} : { username: credential.username }) };
+      if (identityToken === undefined) return credential;
+      return { identityToken, ...(credential.username === undefined ? {} : { username: credential.username }) };
     },
+    fetchUrl: (url, headers, signal) => fetchUrl(http, retry, url, headers, signal),
     async close() {
       lifetime.abort(new Error('the registry client was closed'));
       await http.close();
