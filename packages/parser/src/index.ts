@@ -6,3 +6,6 @@ export { instructionNames } from './instructions/index.js';
 export * from './mount.js';
 export { parseDockerfile, parseTrigger } from './parse.js';
 export { printDockerfile, printInstruction } from './print.js';
+export { checkDockerfile, lintViolation } from './lint/check.js';
+export { rules } from './lint/rules.js';
+export type { BaseImageFacts, CheckOptions, Lint, Rule } from './lint/types.js';
