@@ -19,6 +19,7 @@ import { isInstructionName, parseInstruction } from './instructions/index.js';
 import { atLeastOne, refuseFlags, type Request } from './instructions/request.js';
 import { LineReader, type LogicalLine, rangeOf } from './lines.js';
 import { splitCommand, splitKeyword } from './split.js';
+import { findSwallowedComment } from './swallowed-comment.js';
 
 /** Longest physical line, bytes (BuildKit's limit). */
 const maxLineBytes = 65535;
@@ -51,6 +52,7 @@ export function parseDockerfile(input: string | Uint8Array, filename: string): D
     found = true;
     if (line.emptyLines.length > 0) file.warnings.push(emptyContinuation(line));
     const instruction = readInstruction(line, reader, lines, escape, locate);
+    if (shellIsPosix(file)) file.warnings.push(...findSwallowedComment(instruction, line));
     if ('heredocs' in instruction) file.warnings.push(...blankInHeredoc(instruction));
     addInstruction(file, instruction, locate);
   }
@@ -186,6 +188,12 @@ function addInstruction(
       source: locate(instruction.range),
     });
   }
+}
+
+/** Whether the stage that is being read still has a shell in which # begins a comment. */
+function shellIsPosix(file: Dockerfile): boolean {
+  const shell = file.stages.at(-1)?.instructions.findLast(({ kind }) => kind === 'shell');
+  return shell?.kind !== 'shell' || /(?:^|\/)(?:ba|a|da|z|k)?sh$/.test(shell.args[0] ?? '');
 }
 
 function emptyContinuation(line: LogicalLine): ParseWarning {

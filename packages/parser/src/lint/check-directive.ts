@@ -22,24 +22,23 @@ const hint = 'Write it as # check=skip=RuleA,RuleB;error=true with the options s
 /** @throws TsbuildError TSB_LINT_BAD_DIRECTIVE */
 export function parseCheckDirective(text: string): CheckDirective {
   const result = { ...noDirective };
-  const parts = text.split(';');
-  if (parts.length > 3) throw bad(`invalid check options ${goQuote(text)}`);
-  for (const part of parts) {
+  const [first = '', second, ...rest] = text.split(';');
+  // What follows the second semicolon is one part, whatever it holds.
+  const third = rest.length > 0 ? [rest.join(';')] : [];
+  for (const part of [first, ...(second === undefined ? [] : [second]), ...third]) {
     const equals = part.indexOf('=');
-    const key = (equals < 0 ? part : part.slice(0, equals)).trim();
-    const value = equals < 0 ? undefined : part.slice(equals + 1).trim();
-    if (key === '' && value === undefined) continue;
-    if (key === 'error') result.error = readBool(part, value ?? '');
-    else if (key === 'skip') [result.skip, result.skipAll] = readRules(value ?? '');
-    else if (key === 'experimental') [result.experimental, result.experimentalAll] = readRules(value ?? '');
-    else throw bad(`invalid check option ${goQuote(key)}`);
+    const key = equals < 0 ? undefined : part.slice(0, equals);
+    const value = part.slice(equals + 1);
+    if (key === 'error') result.error = readBool(part, value);
+    else if (key === 'skip') [result.skip, result.skipAll] = readRules(value);
+    else if (key === 'experimental') [result.experimental, result.experimentalAll] = readRules(value);
+    else throw bad(`invalid check option ${goQuote(key ?? part)}`);
   }
   return result;
 }
 
 function readRules(text: string): [names: Set<string>, all: boolean] {
-  const names = text.split(',').map((name) => name.trim());
-  return names.length === 1 && names[0]?.toLowerCase() === 'all' ? [new Set(), true] : [new Set(names), false];
+  return text === 'all' ? [new Set(), true] : [new Set(text.split(',').map((name) => name.trim())), false];
 }
 
 function readBool(part: string, value: string): boolean {

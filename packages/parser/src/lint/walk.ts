@@ -230,7 +230,8 @@ function runStep(
       each.values = [...instruction.ports].sort().flatMap((port) => {
         const escape = each.trigger ? '\\' : file.escape;
         const result = guard(options, file, each.range, () => expandWords(port, (name) => before.get(name), escape));
-        return result === undefined ? [] : note(result).words;
+        // BuildKit does not report the names that are missing here.
+        return result?.words ?? [];
       });
       break;
     case 'copy':
