@@ -190,7 +190,7 @@ function fish(): string {
       const parts = [`complete -c tsbuild -n ${fishQuote(condition)} -l ${flag.name}`];
       if (flag.short !== undefined) parts.push(`-s ${flag.short}`);
       parts.push(`-d ${fishQuote(flag.summary)}`);
-      if (flag.type !== 'boolean') parts.push('-r', fishValues(flag));
+      if (flag.type !== 'boolean') parts.push(flag.completes === 'file' ? '-r' : '-x', fishValues(flag));
       lines.push(parts.filter((part) => part !== '').join(' '));
     }
     const values = fishValues(command);

@@ -7,7 +7,7 @@ import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import type { Digest } from '@tsbuild/core';
 import type { DiskUsage, HistoryLine, ImageSummary } from '../../src/api/types.js';
-import { renderWarnings } from '../../src/cli/commands/check.js';
+import { renderText } from '../../src/cli/commands/check.js';
 import { render as renderDu } from '../../src/cli/commands/du.js';
 import { render as renderHistory } from '../../src/cli/commands/history.js';
 import { render as renderImages } from '../../src/cli/commands/images.js';
@@ -179,25 +179,34 @@ test('du', () => {
 });
 
 test('check: text as buildx has it', () => {
-  assert.equal(renderWarnings([], 'Dockerfile', ''), 'Check complete, no warnings found.\n');
+  assert.equal(renderText([], 'Dockerfile', ''), 'Check complete, no warnings found.\n');
   const text = 'FROM busybox AS Base\n';
   const range = { startLine: 1, startColumn: 1, endLine: 1, endColumn: 21 };
+  const lint = {
+    rule: 'StageNameCasing',
+    message: "Stage name 'Base' should be lowercase",
+    description: 'Stage names should be lowercase',
+    url: 'https://x/y/',
+    range,
+  };
   assert.equal(
-    renderWarnings(
-      [
-        {
-          type: 'warning',
-          rule: 'StageNameCasing',
-          message: "Stage name 'Base' should be lowercase",
-          url: 'https://x/y/',
-          range,
-        },
-      ],
-      'Dockerfile',
-      text,
-    ),
-    "WARNING: StageNameCasing - https://x/y/\nStage name 'Base' should be lowercase\nDockerfile:1\n" +
-      '--------------------\n   1 | >>> FROM busybox AS Base\n   2 |     \n--------------------\n\nCheck complete, 1 warning has been found!\n',
+    renderText([lint, lint], 'Dockerfile', text),
+    `Check complete, 2 warnings have been found!
+
+WARNING: StageNameCasing - https://x/y/
+Stage name 'Base' should be lowercase
+Dockerfile:1
+--------------------
+   1 | >>> FROM busybox AS Base
+   2 |     \n--------------------
+
+WARNING: StageNameCasing - https://x/y/
+Stage name 'Base' should be lowercase
+Dockerfile:1
+--------------------
+   1 | >>> FROM busybox AS Base
+   2 |     \n--------------------
+`,
   );
 });
 

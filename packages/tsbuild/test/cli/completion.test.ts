@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { completionScript } from '../../src/cli/completion.js';
 
@@ -11,11 +14,14 @@ for (const [shell, flag] of [
   ['fish', '--no-execute'],
 ] as const) {
   test(`${shell} accepts its script`, { skip: has(shell) ? false : `${shell} is not installed` }, () => {
-    const run = spawnSync(shell, shell === 'fish' ? [flag, '/dev/stdin'] : [flag], {
-      input: completionScript(shell),
-      encoding: 'utf8',
-    });
-    assert.deepEqual([run.status, run.stderr], [0, '']);
+    const folder = mkdtempSync(join(tmpdir(), 'tsbuild-completion-'));
+    try {
+      writeFileSync(join(folder, 'script'), completionScript(shell));
+      const run = spawnSync(shell, [flag, join(folder, 'script')], { encoding: 'utf8' });
+      assert.deepEqual([run.status, run.stderr], [0, '']);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 }
 

@@ -221,11 +221,15 @@ export const checkSpec: CommandSpec = {
   arity: { min: 0, max: 1 },
   completes: 'directory',
   direct: true,
-  description: ['Exits with 1 if there is a warning or an error, so that it can guard a commit.'],
+  description: [
+    'Exits with 1 if there is a warning or an error, so that it can guard a commit.',
+    'CONTEXT is a folder or a Dockerfile. Only the Dockerfile and its .dockerignore are read; no registry is asked.',
+  ],
   flags: [
     fileFlag,
     targetFlag,
     buildArgFlag,
+    platformFlag,
     {
       name: 'format',
       type: 'string',
