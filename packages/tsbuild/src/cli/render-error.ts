@@ -2,7 +2,7 @@
  * The text of an error, composed once: the failed step's last output, the Dockerfile frame, the message, its causes,
  * the way out and the code. Credentials are taken out here, control characters too: both can come from a registry.
  */
-import { type SourceLocation, TsbuildError, frame } from '@tsbuild/core';
+import { type SourceLocation, TsbuildError, exitCodeOf, frame } from '@tsbuild/core';
 import { redact } from './redact.js';
 
 export interface RenderOptions {
@@ -20,7 +20,8 @@ export function renderError(error: unknown, options: RenderOptions): string {
   return redact(text);
 }
 
-function renderKnown(error: TsbuildError, options: RenderOptions): string {
+function renderKnown(thrown: TsbuildError, options: RenderOptions): string {
+  const error = cancellation(thrown);
   const paint = painter(options.color);
   const parts: string[] = [];
   if (error.outputTail !== undefined && error.outputTail.trim() !== '' && !options.outputShown) {
@@ -38,6 +39,12 @@ function renderKnown(error: TsbuildError, options: RenderOptions): string {
   parts.push(`  ${paint.dim(`code: ${error.code}`)}`);
   if (options.debug && error.stack !== undefined) parts.push(clean(error.stack));
   return `${parts.join('\n')}\n`;
+}
+
+/** What was cancelled matters less than what cancelled it (Ctrl-C, a closed pipe). */
+function cancellation(error: TsbuildError): TsbuildError {
+  const { cause } = error;
+  return exitCodeOf(error) === 130 && TsbuildError.is(cause) && exitCodeOf(cause) === 130 ? cancellation(cause) : error;
 }
 
 /** A thrown thing that is no TsbuildError is a fault of tsbuild's own. */

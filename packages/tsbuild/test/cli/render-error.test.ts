@@ -53,6 +53,13 @@ test('output that the view has shown is not repeated', () => {
   assert.doesNotMatch(renderError(cases['failed-run'], { ...plain, outputShown: true }), /line 25/);
 });
 
+test('a cancelled build says what cancelled it', () => {
+  const error = new TsbuildError('TSB_CANCELLED_ABORTED', 'cancelled', {
+    cause: new TsbuildError('TSB_CANCELLED_SIGNAL', 'cancelled by SIGINT'),
+  });
+  assert.equal(renderError(error, plain), 'ERROR: cancelled by SIGINT\n  code: TSB_CANCELLED_SIGNAL\n');
+});
+
 test('stacks only when asked for', () => {
   assert.doesNotMatch(renderError(cases['push'], plain), /at .*render-error/);
   assert.match(renderError(cases['push'], { ...plain, debug: true }), /at .*render-error/);

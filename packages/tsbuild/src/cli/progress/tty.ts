@@ -4,6 +4,7 @@
  * screen first, so nothing flickers; on a short screen old finished steps fold into one line and come back in
  * the last frame.
  */
+import { exitCodeOf } from '@tsbuild/core';
 import { formatBytes, formatDuration, displayWidth, truncate, visibleText } from '../format.js';
 import type { Output } from '../io.js';
 import { type Step, type Steps, currentLines, isOver, trackSteps } from './steps.js';
@@ -98,7 +99,8 @@ export function ttyView(output: Output, options: TtyOptions): TtyView {
       clearInterval(timer);
       output.off?.('resize', onResize);
       const failed = outcome.error !== undefined;
-      paint(finalRows(steps, startedAt, options.now(), failed), newNotices(), true);
+      const end = !failed ? ' FINISHED' : exitCodeOf(outcome.error) === 130 ? ' CANCELED' : ' FAILED';
+      paint(finalRows(steps, startedAt, options.now(), end), newNotices(), true);
       finished = true;
       const tail = [
         ...(failed ? failedOutputLines(steps.all) : []),
@@ -134,10 +136,10 @@ function header(steps: Steps, startedAt: number, now: number, end: string): Row 
   };
 }
 
-function finalRows(steps: Steps, startedAt: number, now: number, failed: boolean): Row[] {
+function finalRows(steps: Steps, startedAt: number, now: number, end: string): Row[] {
   const begun = inOrder(steps);
   return [
-    header(steps, startedAt, now, failed ? ' FAILED' : ' FINISHED'),
+    header(steps, startedAt, now, end),
     ...begun.flatMap((step) => [
       stepRow(step, now),
       ...(step.completedAt === undefined ? [] : doneTransfers(step)),
