@@ -53,6 +53,11 @@ export function parseMount(raw: string, expand: (value: string) => string): RunM
   return spec;
 }
 
+/** Value of `from`, which knows no variables: it can be told before anything is expanded. */
+export function mountSource(raw: string): string | undefined {
+  return mountFields(raw).map(splitField).findLast(({ key, value }) => key === 'from' && value !== undefined)?.value;
+}
+
 /** What is wrong with a mount whatever its variables hold. Told while parsing, also for stages that aren't built. */
 export function checkMount(raw: string): void {
   for (const field of mountFields(raw)) {

@@ -25,6 +25,8 @@ export interface PlanOptions {
   cgroupParent?: string;
   /** Names given by --build-context. */
   namedContexts: readonly string[];
+  /** Whether steps are shown with their platform: where several are built. */
+  showPlatform?: boolean;
   signal: AbortSignal;
 }
 

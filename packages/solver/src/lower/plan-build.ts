@@ -1,0 +1,77 @@
+/** From a Dockerfile to the graph of its target and the config of the image. */
+import type { SourceRange } from '@tsbuild/core';
+import type { Dockerfile } from '@tsbuild/parser';
+import { closure } from '../graph.js';
+import type { SourceResolver } from '../interfaces.js';
+import type { BuildPlan, PlanOptions } from '../plan.js';
+import { globalArgs, own, unusedArgs } from './arg.js';
+import type { Env } from './env.js';
+import { fault } from './fault.js';
+import { GraphBuilder } from './graph-builder.js';
+import { StageLowerer } from './lower-stage.js';
+import { type PreparedStage, prepareStages } from './prepare.js';
+import { findTarget } from './stages.js';
+
+/**
+ * Plans a build for one platform. Only what the target needs is resolved; images and contexts are asked for in parallel.
+ * @throws TsbuildError TSB_GRAPH_* and TSB_PARSE_* for what cannot be built, and what the resolver throws; all with
+ * their place in the file. Nothing is left running.
+ */
+export async function planBuild(
+  dockerfile: Dockerfile,
+  options: PlanOptions,
+  resolver: SourceResolver,
+): Promise<BuildPlan> {
+  const warnings: BuildPlan['warnings'] = [...dockerfile.warnings];
+  const warn = (rule: string, message: string, range?: SourceRange) => {
+    const same = warnings.some((each) => each.rule === rule && each.message === message && each.range === range);
+    if (!same) warnings.push({ rule, message, ...(range === undefined ? {} : { range }) });
+  };
+  const target = findTarget(dockerfile, options.target);
+  const globals = globalArgs(dockerfile, options, target.name);
+  const prepared = await prepareStages({ dockerfile, options, resolver, globals, target, warn });
+  const epoch = readEpoch(options, globals);
+  const graph = new GraphBuilder();
+  const lowerer = new StageLowerer(
+    { dockerfile, options, graph, globals, warn, ...(epoch === undefined ? {} : { epoch }) },
+    prepared,
+  );
+  const state = lowerer.lower(target.index);
+  const unused = unusedArgs(dockerfile, triggerArgs(prepared), options);
+  if (unused.length > 0) warn('UnusedBuildArg', `One or more build-args [${unused.join(' ')}] were not consumed`);
+  const labels = { ...state.config.Labels, ...options.labels };
+  return {
+    platform: options.platform,
+    imagePlatform: options.platformExplicit ? options.platform : state.imagePlatform,
+    dockerfile: { filename: dockerfile.filename, text: dockerfile.text },
+    vertices: closure(graph.vertices, state.root),
+    result: state.root,
+    ...(state.base === undefined ? {} : { base: state.base }),
+    config: { ...state.config, ...(Object.keys(labels).length > 0 ? { Labels: labels } : {}) },
+    ...(state.author === undefined ? {} : { author: state.author }),
+    history: state.history,
+    ...(epoch === undefined ? {} : { sourceDateEpoch: epoch }),
+    warnings,
+  };
+}
+
+/** SOURCE_DATE_EPOCH as a --build-arg, or as a global ARG with a default. */
+function readEpoch(options: PlanOptions, globals: Env): number | undefined {
+  const text = own(options.buildArgs, 'SOURCE_DATE_EPOCH') ?? globals.get('SOURCE_DATE_EPOCH');
+  if (!text) return undefined;
+  const seconds = /^-?\d+$/.test(text) ? Number(text) : Number.NaN;
+  // The last second that four digits of a year can say.
+  if (seconds >= 0 && seconds <= 253402300799) return seconds;
+  throw fault('SOURCE_DATE_EPOCH', `invalid SOURCE_DATE_EPOCH: ${text}`, 'Give whole seconds since 1970, as date +%s prints them.');
+}
+
+/** Names that triggers of base images declare. */
+function triggerArgs(prepared: ReadonlyMap<number, PreparedStage>): Set<string> {
+  const names = new Set<string>();
+  for (const { instructions } of prepared.values()) {
+    for (const { instruction } of instructions) {
+      if (instruction.kind === 'arg') for (const { name } of instruction.args) names.add(name);
+    }
+  }
+  return names;
+}

@@ -1,0 +1,285 @@
+/**
+ * Everything planning asks the outside: which stages the target needs, and the images and contexts they are made of.
+ * What is independent is asked in parallel; what is not needed is never asked.
+ */
+import { parsePlatform, type Platform, type SourceRange, suggest, TsbuildError } from '@tsbuild/core';
+import { type Dockerfile, expandWord, type Instruction, mountSource, parseTrigger, type Stage } from '@tsbuild/parser';
+import type { ResolvedImage, SourceResolver } from '../interfaces.js';
+import type { GitOp, HttpOp, LocalOp } from '../ops.js';
+import type { PlanOptions } from '../plan.js';
+import { contextFor } from './contexts.js';
+import type { Env } from './env.js';
+import { fault, locate, placed } from './fault.js';
+import type { Located } from './lowering.js';
+import { findBase, findSource, findTarget, labelOf, stageNames } from './stages.js';
+
+/** What a name stands for. */
+export type Source =
+  | { type: 'stage'; index: number }
+  | { type: 'scratch' }
+  | { type: 'image'; image: ResolvedImage }
+  | { type: 'files'; op: LocalOp | HttpOp | GitOp };
+
+export interface PreparedStage {
+  stage: Stage;
+  platform: Platform;
+  base: Source;
+  /** The base's triggers and the stage's own instructions; none where a named context took the stage's place. */
+  instructions: Located[];
+  /** By sourceKey. */
+  sources: Map<string, Source>;
+}
+
+export interface PrepareRequest {
+  dockerfile: Dockerfile;
+  options: PlanOptions;
+  resolver: SourceResolver;
+  globals: Env;
+  target: Stage;
+  warn(rule: string, message: string, range: SourceRange): void;
+}
+
+export function sourceKey(kind: 'copy' | 'mount', from: string): string {
+  return `${kind}:${from}`;
+}
+
+/**
+ * @returns the target and every stage it needs
+ * @throws TsbuildError TSB_GRAPH_*, TSB_PARSE_*, and what the resolver throws, with the place; nothing is left running
+ */
+export async function prepareStages(request: PrepareRequest): Promise<ReadonlyMap<number, PreparedStage>> {
+  const bases = request.dockerfile.stages.map((stage) => expandFrom(request, stage));
+  const preparation = new Preparation(request, bases);
+  preparation.need(request.target.index);
+  return await preparation.finished();
+}
+
+interface FromWords {
+  image: string;
+  platform?: Platform;
+}
+
+function expandFrom({ dockerfile, globals, warn }: PrepareRequest, { from }: Stage): FromWords {
+  return placed(locate(dockerfile, from.range), undefined, () => {
+    const expand = (raw: string) => {
+      const { value, unset } = expandWord(raw, (name) => globals.get(name), dockerfile.escape);
+      for (const name of unset) warn('UndefinedArgInFrom', `FROM argument '${name}' is not declared`, from.range);
+      return value;
+    };
+    const image = expand(from.image);
+    if (image === '') {
+      throw fault('BLANK_BASE', `base name (${from.image}) should not be blank`, 'Give its ARG a default before the first FROM, or pass --build-arg.');
+    }
+    if (from.platform === undefined) return { image };
+    return { image, platform: readPlatform(from.platform, expand(from.platform)) };
+  });
+}
+
+function readPlatform(written: string, value: string): Platform {
+  const hint = 'Write --platform=linux/amd64, or --platform=$BUILDPLATFORM.';
+  if (value === '') throw fault('PLATFORM', `empty platform value from expression ${written}`, hint);
+  try {
+    return parsePlatform(value);
+  } catch (error) {
+    throw fault('PLATFORM', error instanceof Error ? error.message : `failed to parse platform ${value}`, hint);
+  }
+}
+
+class Preparation {
+  readonly #request: PrepareRequest;
+  readonly #bases: readonly FromWords[];
+  readonly #controller = new AbortController();
+  readonly #signal: AbortSignal;
+  readonly #running = new Set<Promise<void>>();
+  readonly #stages = new Map<number, PreparedStage | undefined>();
+  readonly #names = new Map<string, Promise<Source>>();
+  #failure: { error: unknown } | undefined;
+
+  constructor(request: PrepareRequest, bases: readonly FromWords[]) {
+    this.#request = request;
+    this.#bases = bases;
+    this.#signal = AbortSignal.any([request.options.signal, this.#controller.signal]);
+  }
+
+  /** Starts on the stage unless that has happened. */
+  need(index: number): void {
+    if (this.#stages.has(index)) return;
+    this.#stages.set(index, undefined);
+    this.#start(() => this.#prepare(this.#stage(index)));
+  }
+
+  async finished(): Promise<ReadonlyMap<number, PreparedStage>> {
+    while (this.#running.size > 0) await Promise.all(this.#running);
+    if (this.#failure !== undefined) throw this.#failure.error;
+    const done = [...this.#stages].filter((entry): entry is [number, PreparedStage] => entry[1] !== undefined);
+    return new Map(done);
+  }
+
+  #start(work: () => Promise<void>): void {
+    const running = work()
+      .catch((error: unknown) => {
+        this.#failure ??= { error };
+        this.#controller.abort(error);
+      })
+      .finally(() => this.#running.delete(running));
+    this.#running.add(running);
+  }
+
+  #stage(index: number): Stage {
+    const stage = this.#request.dockerfile.stages[index];
+    if (stage === undefined) throw new Error(`stage ${index} is not in the file`);
+    return stage;
+  }
+
+  async #prepare(stage: Stage): Promise<void> {
+    const { dockerfile, options } = this.#request;
+    const range = stage.from.range;
+    const platform = this.#platformOf(stage);
+    const replacement = stage.name === undefined ? undefined : contextFor(options.namedContexts, stage.name, platform);
+    const parent = findBase(dockerfile, stage.index, this.#from(stage).image);
+    // The stage's own instructions need nothing of the base, so their images are asked for at the same time.
+    const own = replacement === undefined ? stage.instructions.map((each) => this.#own(each)) : [];
+    const sources = new Map<string, Source>();
+    const gathered = own.map((each) => this.#gather(stage, each, sources));
+    const [base] = await Promise.all([
+      this.#atPlace(range, () =>
+        replacement === undefined && parent !== undefined
+          ? this.#useStage(parent)
+          : this.#resolve(stage, replacement ?? this.#from(stage).image, platform),
+      ),
+      ...gathered,
+    ]);
+    const triggers = replacement === undefined ? this.#triggers(stage, base) : [];
+    await Promise.all(triggers.map((each) => this.#gather(stage, each, sources)));
+    this.#checkPlatform(stage, base, platform);
+    this.#stages.set(stage.index, { stage, platform, base, instructions: [...triggers, ...own], sources });
+  }
+
+  #from(stage: Stage): FromWords {
+    const words = this.#bases[stage.index];
+    if (words === undefined) throw new Error(`stage ${stage.index} has no FROM`);
+    return words;
+  }
+
+  #platformOf(stage: Stage): Platform {
+    const { image, platform } = this.#from(stage);
+    if (platform !== undefined) return platform;
+    const parent = findBase(this.#request.dockerfile, stage.index, image);
+    return parent === undefined ? this.#request.options.platform : this.#platformOf(parent);
+  }
+
+  async #useStage(stage: Stage): Promise<Source> {
+    this.need(stage.index);
+    return { type: 'stage', index: stage.index };
+  }
+
+  #own(instruction: Instruction): Located {
+    const { dockerfile } = this.#request;
+    const { range } = instruction;
+    return { instruction, escape: dockerfile.escape, range, source: locate(dockerfile, range) };
+  }
+
+  /** What config.OnBuild of the base holds; for a stage, its ONBUILD lines. They run right after FROM. */
+  #triggers(stage: Stage, base: Source): Located[] {
+    const { dockerfile } = this.#request;
+    const { range } = stage.from;
+    const source = locate(dockerfile, range);
+    return this.#triggerTexts(base).map((text) =>
+      placed(source, labelOf(stage), () => ({ instruction: parseTrigger(text), escape: '\\', range, source })),
+    );
+  }
+
+  #triggerTexts(base: Source): string[] {
+    if (base.type === 'image') return base.image.config.config?.OnBuild ?? [];
+    if (base.type !== 'stage') return [];
+    const parent = this.#stage(base.index);
+    return parent.instructions.flatMap((each) => (each.kind === 'onbuild' ? [each.trigger] : []));
+  }
+
+  /** Finds what the instruction's `from`s stand for. */
+  async #gather(stage: Stage, { instruction, range }: Located, sources: Map<string, Source>): Promise<void> {
+    const { dockerfile, options } = this.#request;
+    for (const { kind, from } of namesIn(instruction)) {
+      await this.#atPlace(
+        range,
+        async () => {
+          const found = findSource(dockerfile, stage, kind, from);
+          const source = found === undefined ? this.#resolve(stage, from, options.platform) : this.#useStage(found);
+          sources.set(sourceKey(kind, from), await source);
+        },
+        labelOf(stage),
+      );
+    }
+  }
+
+  /** Asks once for each name and platform. */
+  async #resolve(stage: Stage, name: string, platform: Platform): Promise<Source> {
+    const key = JSON.stringify([name, platform]);
+    const known = this.#names.get(key);
+    const source = known ?? this.#ask(name, platform);
+    this.#names.set(key, source);
+    const found = await source;
+    if (found.type === 'stage' && found.index === stage.index) {
+      throw fault('CYCLE', `circular dependency detected on stage: ${labelOf(stage)}`, 'Let the context name another stage.');
+    }
+    return found;
+  }
+
+  async #ask(name: string, platform: Platform): Promise<Source> {
+    const { dockerfile, options, resolver } = this.#request;
+    if (name === 'scratch') return { type: 'scratch' };
+    const context = contextFor(options.namedContexts, name, platform);
+    const found = context === undefined ? undefined : await resolver.resolveNamedContext(context, platform, this.#signal);
+    if (found === undefined) {
+      return { type: 'image', image: await this.#image(name, platform) };
+    }
+    if ('target' in found) return await this.#useStage(findTarget(dockerfile, found.target));
+    if ('config' in found) return { type: 'image', image: found };
+    return { type: 'files', op: found.op };
+  }
+
+  async #image(name: string, platform: Platform): Promise<ResolvedImage> {
+    const { dockerfile, resolver } = this.#request;
+    try {
+      return await resolver.resolveImage(name, platform, this.#signal);
+    } catch (error) {
+      const near = suggest(name, stageNames(dockerfile));
+      if (TsbuildError.is(error) && near !== undefined && !error.code.startsWith('TSB_CANCELLED_')) {
+        error.hint = `No stage is called ${name}: did you mean ${near}? ${error.hint ?? ''}`.trim();
+      }
+      throw error;
+    }
+  }
+
+  #checkPlatform({ from }: Stage, base: Source, platform: Platform): void {
+    if (base.type !== 'image') return;
+    const { os, architecture, variant } = base.image.config;
+    if (!architecture || (os === platform.os && architecture === platform.architecture)) return;
+    const actual = [os, architecture, variant].filter(Boolean).join('/');
+    const wanted = [platform.os, platform.architecture, platform.variant].filter(Boolean).join('/');
+    this.#request.warn(
+      'InvalidBaseImagePlatform',
+      `Base image ${from.image} was pulled with platform "${actual}", expected "${wanted}" for current build`,
+      from.range,
+    );
+  }
+
+  async #atPlace<T>(range: SourceRange, work: () => Promise<T>, stage?: string): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (TsbuildError.is(error)) error.with({ source: locate(this.#request.dockerfile, range), stage });
+      throw error;
+    }
+  }
+}
+
+/** Stages and images an instruction names. */
+function namesIn(instruction: Instruction): { kind: 'copy' | 'mount'; from: string }[] {
+  if (instruction.kind === 'copy') return instruction.from ? [{ kind: 'copy', from: instruction.from }] : [];
+  if (instruction.kind !== 'run') return [];
+  return instruction.mounts.flatMap((raw) => {
+    const from = mountSource(raw);
+    return from ? [{ kind: 'mount' as const, from }] : [];
+  });
+}
