@@ -75,7 +75,7 @@ export async function* readTar(source: ByteStream): AsyncGenerator<TarEntry> {
         if (count === 0) throw broken('it is empty');
         return;
       }
-      const header = new Header(block, 0, local, global);
+      const header = decodeHeader(Header, block, local, global);
       if (header.nullBlock) {
         if (count === 0) throw broken('it holds nothing');
         await drain(reader);
@@ -95,7 +95,8 @@ export async function* readTar(source: ByteStream): AsyncGenerator<TarEntry> {
         continue;
       }
       const path = cleanPath(longPath ?? header.path ?? '');
-      const target = longTarget ?? header.linkpath ?? '';
+      // The codec does not apply a PAX linkpath to the header.
+      const target = local?.linkpath ?? longTarget ?? header.linkpath ?? '';
       local = longPath = longTarget = undefined;
       const left = { bytes: size };
       const isLink = header.type === 'SymbolicLink' || header.type === 'Link';
@@ -113,6 +114,21 @@ export async function* readTar(source: ByteStream): AsyncGenerator<TarEntry> {
     }
   } finally {
     await reader.close();
+  }
+}
+
+type Codec = typeof import('tar');
+
+function decodeHeader(
+  Header: Codec['Header'],
+  block: Buffer,
+  local: InstanceType<Codec['Pax']> | undefined,
+  global: InstanceType<Codec['Pax']> | undefined,
+): InstanceType<Codec['Header']> {
+  try {
+    return new Header(block, 0, local, global);
+  } catch (error) {
+    throw broken((error as Error).message);
   }
 }
 
