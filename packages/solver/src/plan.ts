@@ -1,5 +1,5 @@
 /** What planning takes and gives: a parsed Dockerfile and the build's options in, a graph and an image config out. */
-import type { ContainerConfig, HistoryEntry, ImageConfig, Platform, SourceRange } from '@tsbuild/core';
+import type { ContainerConfig, HistoryEntry, ImageConfig, PatternMatcher, Platform, SourceRange } from '@tsbuild/core';
 import type { Vertex, VertexId } from './ops.js';
 
 export interface PlanOptions {
@@ -27,7 +27,18 @@ export interface PlanOptions {
   namedContexts: readonly string[];
   /** Whether steps are shown with their platform: where several are built. */
   showPlatform?: boolean;
+  /** The context's ignore file, for the check of what COPY names. */
+  ignore?: PatternMatcher;
   signal: AbortSignal;
+}
+
+export interface PlanWarning {
+  rule: string;
+  message: string;
+  /** What the rule asks for. */
+  detail?: string;
+  url?: string;
+  range?: SourceRange;
 }
 
 /** One entry of the image's history and the vertex whose layer it describes. */
@@ -57,5 +68,6 @@ export interface BuildPlan {
   history: PlannedHistory[];
   /** SOURCE_DATE_EPOCH, seconds, where given. */
   sourceDateEpoch?: number;
-  warnings: { rule: string; message: string; range?: SourceRange }[];
+  /** Build checks of the stages that are built, and --build-args that nothing uses. */
+  warnings: PlanWarning[];
 }

@@ -31,7 +31,7 @@ function argValue(
 ): string | undefined {
   const given = own(lowering.options.buildArgs, name);
   if (given !== undefined) return given;
-  if (written !== undefined) return new Expander(lowering, state, located).word(written);
+  if (written !== undefined) return new Expander(state, located).word(written);
   return lowering.globals.get(name);
 }
 

@@ -14,7 +14,7 @@ import type {
 } from '@tsbuild/parser';
 import { fault } from './fault.js';
 import { healthcheckText, plainList, quotedList, recordConfig } from './history.js';
-import { Expander, type Located, type Lowering } from './lowering.js';
+import { Expander, type Located } from './lowering.js';
 import { isSignal } from './signals.js';
 import type { StageState } from './stage-state.js';
 
@@ -48,14 +48,14 @@ export function lowerShell(state: StageState, { instruction }: Located<ShellInst
   recordConfig(state, `SHELL ${plainList(instruction.args)}`);
 }
 
-export function lowerUser(lowering: Lowering, state: StageState, located: Located<UserInstruction>): void {
-  const user = new Expander(lowering, state, located).word(located.instruction.user);
+export function lowerUser(state: StageState, located: Located<UserInstruction>): void {
+  const user = new Expander(state, located).word(located.instruction.user);
   state.config = { ...state.config, User: user };
   recordConfig(state, `USER ${user}`);
 }
 
-export function lowerVolume(lowering: Lowering, state: StageState, located: Located<VolumeInstruction>): void {
-  const expander = new Expander(lowering, state, located);
+export function lowerVolume(state: StageState, located: Located<VolumeInstruction>): void {
+  const expander = new Expander(state, located);
   const paths = located.instruction.paths.map((path) => expander.word(path));
   if (paths.includes('')) {
     throw fault('VOLUME', 'VOLUME specified can not be an empty string', 'Give the variable a value, or write the path itself.');
@@ -65,8 +65,8 @@ export function lowerVolume(lowering: Lowering, state: StageState, located: Loca
   recordConfig(state, `VOLUME ${plainList(paths)}`);
 }
 
-export function lowerStopsignal(lowering: Lowering, state: StageState, located: Located<StopsignalInstruction>): void {
-  const signal = new Expander(lowering, state, located).word(located.instruction.signal);
+export function lowerStopsignal(state: StageState, located: Located<StopsignalInstruction>): void {
+  const signal = new Expander(state, located).word(located.instruction.signal);
   if (!isSignal(signal)) {
     throw fault('STOPSIGNAL', `invalid signal: ${signal}`, 'Write a name such as SIGTERM, or a number above 0.');
   }

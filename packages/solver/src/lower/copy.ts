@@ -24,7 +24,7 @@ interface Words {
 
 export function lowerFiles(lowering: Lowering, state: StageState, located: Located<Files>): void {
   const { instruction } = located;
-  const words = expandWords(new Expander(lowering, state, located), instruction);
+  const words = expandWords(new Expander(state, located), instruction);
   if (words.chmod !== undefined) checkMode(words.chmod);
   const actions = [...copyActions(lowering, state, located, words), ...heredocActions(state, words)];
   // A --chmod needs the modes of what is there already, so the layer can't be independent.

@@ -2,12 +2,12 @@
 import type { EnvInstruction, LabelInstruction } from '@tsbuild/parser';
 import { withEntry } from './env.js';
 import { recordConfig } from './history.js';
-import { Expander, type Located, type Lowering } from './lowering.js';
+import { Expander, type Located } from './lowering.js';
 import type { StageState } from './stage-state.js';
 
 /** All pairs of one instruction see the environment before it. */
-export function lowerEnv(lowering: Lowering, state: StageState, located: Located<EnvInstruction>): void {
-  const pairs = expandPairs(lowering, state, located);
+export function lowerEnv(state: StageState, located: Located<EnvInstruction>): void {
+  const pairs = expandPairs(state, located);
   const env = new Map(state.env);
   let entries: string[] = state.config.Env ?? [];
   for (const [name, value] of pairs) {
@@ -19,18 +19,14 @@ export function lowerEnv(lowering: Lowering, state: StageState, located: Located
   recordConfig(state, `ENV ${joinPairs(pairs)}`);
 }
 
-export function lowerLabel(lowering: Lowering, state: StageState, located: Located<LabelInstruction>): void {
-  const pairs = expandPairs(lowering, state, located);
+export function lowerLabel(state: StageState, located: Located<LabelInstruction>): void {
+  const pairs = expandPairs(state, located);
   state.config = { ...state.config, Labels: { ...state.config.Labels, ...Object.fromEntries(pairs) } };
   recordConfig(state, `LABEL ${joinPairs(pairs)}`);
 }
 
-function expandPairs(
-  lowering: Lowering,
-  state: StageState,
-  located: Located<EnvInstruction | LabelInstruction>,
-): [string, string][] {
-  const expander = new Expander(lowering, state, located);
+function expandPairs(state: StageState, located: Located<EnvInstruction | LabelInstruction>): [string, string][] {
+  const expander = new Expander(state, located);
   return located.instruction.pairs.map(({ key, value }) => [expander.word(key), expander.word(value)]);
 }
 

@@ -2,11 +2,11 @@
 import type { ExposeInstruction } from '@tsbuild/parser';
 import { fault } from './fault.js';
 import { plainList, recordConfig } from './history.js';
-import { Expander, type Located, type Lowering } from './lowering.js';
+import { Expander, type Located } from './lowering.js';
 import type { StageState } from './stage-state.js';
 
-export function lowerExpose(lowering: Lowering, state: StageState, located: Located<ExposeInstruction>): void {
-  const expander = new Expander(lowering, state, located);
+export function lowerExpose(state: StageState, located: Located<ExposeInstruction>): void {
+  const expander = new Expander(state, located);
   const words = located.instruction.ports.flatMap((port) => expander.words(port));
   const ports = [...new Set(words.flatMap(containerPorts))].sort();
   const exposed = Object.fromEntries(ports.map((port) => [port, {}]));

@@ -1,9 +1,8 @@
 /** What lowering an instruction can use besides its stage: the file, the options, the graph, other stages. */
-import { type SourceLocation, type SourceRange, suggest } from '@tsbuild/core';
+import type { SourceLocation, SourceRange } from '@tsbuild/core';
 import {
   type Dockerfile,
   type EscapeToken,
-  type Expansion,
   expandHeredoc,
   expandWord,
   expandWords,
@@ -33,7 +32,6 @@ export interface Lowering {
   globals: Env;
   /** SOURCE_DATE_EPOCH, seconds. */
   epoch?: number;
-  warn(rule: string, message: string, range: SourceRange): void;
   /** The vertex that `--from` or a mount's `from` names, lowered; the build context without a name. */
   sourceOf(state: StageState, kind: 'copy' | 'mount', from: string | undefined): SourceVertex;
 }
@@ -44,41 +42,27 @@ export interface SourceVertex {
   local: boolean;
 }
 
-/** Expands words of one instruction in the environment before it, and reports names that are not set. */
+/** Expands words of one instruction in the environment before it. */
 export class Expander {
-  readonly #lowering: Lowering;
-  readonly #state: StageState;
-  readonly #located: Located;
+  readonly #escape: EscapeToken;
   readonly #env: Env;
 
-  constructor(lowering: Lowering, state: StageState, located: Located) {
-    this.#lowering = lowering;
-    this.#state = state;
-    this.#located = located;
+  constructor(state: StageState, located: Located) {
+    this.#escape = located.escape;
     this.#env = state.env;
   }
 
   word(raw: string): string {
-    return this.#checked(expandWord(raw, this.#lookup, this.#located.escape)).value;
+    return expandWord(raw, this.#lookup, this.#escape).value;
   }
 
   words(raw: string): string[] {
-    return this.#checked(expandWords(raw, this.#lookup, this.#located.escape)).words;
+    return expandWords(raw, this.#lookup, this.#escape).words;
   }
 
   heredoc({ body, expand }: Heredoc): string {
-    return expand ? this.#checked(expandHeredoc(body, this.#lookup)).value : body;
+    return expand ? expandHeredoc(body, this.#lookup).value : body;
   }
 
   readonly #lookup = (name: string) => this.#env.get(name);
-
-  #checked<T extends Pick<Expansion, 'unset'>>(expansion: T): T {
-    for (const name of expansion.unset) {
-      if (this.#state.args.some((arg) => arg.name === name)) continue;
-      const near = suggest(name, this.#env.keys(), true);
-      const hint = near === undefined ? '' : ` (did you mean $${near}?)`;
-      this.#lowering.warn('UndefinedVar', `Usage of undefined variable '$${name}'${hint}`, this.#located.range);
-    }
-    return expansion;
-  }
 }

@@ -10,7 +10,7 @@ import type { StageState } from './stage-state.js';
 
 /** Sorted by target, so that what is mounted into a mount comes after it. */
 export function lowerMounts(lowering: Lowering, state: StageState, located: Located<RunInstruction>): RunMount[] {
-  const expander = new Expander(lowering, state, located);
+  const expander = new Expander(state, located);
   const specs = located.instruction.mounts.map((raw) => parseMount(raw, (value) => expander.word(value)));
   let sockets = 0;
   const mounts = specs.map((spec): RunMount => {

@@ -1,16 +1,16 @@
 /** From a Dockerfile to the graph of its target and the config of the image. */
-import type { SourceRange } from '@tsbuild/core';
 import type { Dockerfile } from '@tsbuild/parser';
 import { closure } from '../graph.js';
 import type { SourceResolver } from '../interfaces.js';
 import type { BuildPlan, PlanOptions } from '../plan.js';
-import { globalArgs, own, unusedArgs } from './arg.js';
+import { globalArgs, own } from './arg.js';
 import type { Env } from './env.js';
 import { fault } from './fault.js';
 import { GraphBuilder } from './graph-builder.js';
 import { StageLowerer } from './lower-stage.js';
-import { type PreparedStage, prepareStages } from './prepare.js';
+import { prepareStages } from './prepare.js';
 import { findTarget } from './stages.js';
+import { planWarnings } from './warnings.js';
 
 /**
  * Plans a build for one platform. Only what the target needs is resolved; images and contexts are asked for in parallel.
@@ -22,23 +22,17 @@ export async function planBuild(
   options: PlanOptions,
   resolver: SourceResolver,
 ): Promise<BuildPlan> {
-  const warnings: BuildPlan['warnings'] = [...dockerfile.warnings];
-  const warn = (rule: string, message: string, range?: SourceRange) => {
-    const same = warnings.some((each) => each.rule === rule && each.message === message && each.range === range);
-    if (!same) warnings.push({ rule, message, ...(range === undefined ? {} : { range }) });
-  };
   const target = findTarget(dockerfile, options.target);
   const globals = globalArgs(dockerfile, options, target.name);
-  const prepared = await prepareStages({ dockerfile, options, resolver, globals, target, warn });
+  const prepared = await prepareStages({ dockerfile, options, resolver, globals, target });
   const epoch = readEpoch(options, globals);
   const graph = new GraphBuilder();
   const lowerer = new StageLowerer(
-    { dockerfile, options, graph, globals, warn, ...(epoch === undefined ? {} : { epoch }) },
+    { dockerfile, options, graph, globals, ...(epoch === undefined ? {} : { epoch }) },
     prepared,
   );
   const state = lowerer.lower(target.index);
-  const unused = unusedArgs(dockerfile, triggerArgs(prepared), options);
-  if (unused.length > 0) warn('UnusedBuildArg', `One or more build-args [${unused.join(' ')}] were not consumed`);
+  const warnings = planWarnings(dockerfile, options, target, prepared);
   const labels = { ...state.config.Labels, ...options.labels };
   return {
     platform: options.platform,
@@ -63,15 +57,4 @@ function readEpoch(options: PlanOptions, globals: Env): number | undefined {
   // The last second that four digits of a year can say.
   if (seconds >= 0 && seconds <= 253402300799) return seconds;
   throw fault('SOURCE_DATE_EPOCH', `invalid SOURCE_DATE_EPOCH: ${text}`, 'Give whole seconds since 1970, as date +%s prints them.');
-}
-
-/** Names that triggers of base images declare. */
-function triggerArgs(prepared: ReadonlyMap<number, PreparedStage>): Set<string> {
-  const names = new Set<string>();
-  for (const { instructions } of prepared.values()) {
-    for (const { instruction } of instructions) {
-      if (instruction.kind === 'arg') for (const { name } of instruction.args) names.add(name);
-    }
-  }
-  return names;
 }

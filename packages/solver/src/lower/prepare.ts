@@ -23,6 +23,8 @@ export type Source =
 export interface PreparedStage {
   stage: Stage;
   platform: Platform;
+  /** What FROM says, expanded. */
+  image: string;
   base: Source;
   /** The base's triggers and the stage's own instructions; none where a named context took the stage's place. */
   instructions: Located[];
@@ -36,7 +38,6 @@ export interface PrepareRequest {
   resolver: SourceResolver;
   globals: Env;
   target: Stage;
-  warn(rule: string, message: string, range: SourceRange): void;
 }
 
 export function sourceKey(kind: 'copy' | 'mount', from: string): string {
@@ -59,13 +60,9 @@ interface FromWords {
   platform?: Platform;
 }
 
-function expandFrom({ dockerfile, globals, warn }: PrepareRequest, { from }: Stage): FromWords {
+function expandFrom({ dockerfile, globals }: PrepareRequest, { from }: Stage): FromWords {
   return placed(locate(dockerfile, from.range), undefined, () => {
-    const expand = (raw: string) => {
-      const { value, unset } = expandWord(raw, (name) => globals.get(name), dockerfile.escape);
-      for (const name of unset) warn('UndefinedArgInFrom', `FROM argument '${name}' is not declared`, from.range);
-      return value;
-    };
+    const expand = (raw: string) => expandWord(raw, (name) => globals.get(name), dockerfile.escape).value;
     const image = expand(from.image);
     if (image === '') {
       throw fault('BLANK_BASE', `base name (${from.image}) should not be blank`, 'Give its ARG a default before the first FROM, or pass --build-arg.');
@@ -136,7 +133,8 @@ class Preparation {
     const range = stage.from.range;
     const platform = this.#platformOf(stage);
     const replacement = stage.name === undefined ? undefined : contextFor(options.namedContexts, stage.name, platform);
-    const parent = findBase(dockerfile, stage.index, this.#from(stage).image);
+    const { image } = this.#from(stage);
+    const parent = findBase(dockerfile, stage.index, image);
     // The stage's own instructions need nothing of the base, so their images are asked for at the same time.
     const own = replacement === undefined ? stage.instructions.map((each) => this.#own(each)) : [];
     const sources = new Map<string, Source>();
@@ -145,14 +143,13 @@ class Preparation {
       this.#atPlace(range, () =>
         replacement === undefined && parent !== undefined
           ? this.#useStage(parent)
-          : this.#resolve(stage, replacement ?? this.#from(stage).image, platform),
+          : this.#resolve(stage, replacement ?? image, platform),
       ),
       ...gathered,
     ]);
     const triggers = replacement === undefined ? this.#triggers(stage, base) : [];
     await Promise.all(triggers.map((each) => this.#gather(stage, each, sources)));
-    this.#checkPlatform(stage, base, platform);
-    this.#stages.set(stage.index, { stage, platform, base, instructions: [...triggers, ...own], sources });
+    this.#stages.set(stage.index, { stage, platform, image, base, instructions: [...triggers, ...own], sources });
   }
 
   #from(stage: Stage): FromWords {
@@ -249,19 +246,6 @@ class Preparation {
       }
       throw error;
     }
-  }
-
-  #checkPlatform({ from }: Stage, base: Source, platform: Platform): void {
-    if (base.type !== 'image') return;
-    const { os, architecture, variant } = base.image.config;
-    if (!architecture || (os === platform.os && architecture === platform.architecture)) return;
-    const actual = [os, architecture, variant].filter(Boolean).join('/');
-    const wanted = [platform.os, platform.architecture, platform.variant].filter(Boolean).join('/');
-    this.#request.warn(
-      'InvalidBaseImagePlatform',
-      `Base image ${from.image} was pulled with platform "${actual}", expected "${wanted}" for current build`,
-      from.range,
-    );
   }
 
   async #atPlace<T>(range: SourceRange, work: () => Promise<T>, stage?: string): Promise<T> {

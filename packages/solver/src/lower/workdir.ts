@@ -9,14 +9,14 @@ import type { StageState } from './stage-state.js';
 
 /** Makes the directory in a layer of its own, except for the root. The layer comes from the cache even with --no-cache. */
 export function lowerWorkdir(lowering: Lowering, state: StageState, located: Located<WorkdirInstruction>): void {
-  const written = new Expander(lowering, state, located).word(located.instruction.path);
+  const written = new Expander(state, located).word(located.instruction.path);
   enter(state, written);
   const text = `WORKDIR ${state.config.WorkingDir ?? '/'}`;
-  const name = stepName(lowering, state, instructionText(located, state));
   if (state.cwd === '/') {
     recordConfig(state, text);
     return;
   }
+  const name = stepName(lowering, state, instructionText(located, state));
   const owner = state.config.User;
   const op: FileOp = {
     kind: 'file',
