@@ -17,7 +17,11 @@ export interface ContentStore {
   open(descriptor: Pick<Descriptor, 'digest' | 'size'>): ByteStream;
   /** For small blobs (manifests, configs); at most `limit` bytes, verified. */
   read(descriptor: Pick<Descriptor, 'digest' | 'size'>): Promise<Buffer>;
-  put(stream: ByteStream, expected: { digest?: Digest; size?: number }, signal?: AbortSignal): Promise<{ digest: Digest; size: number }>;
+  put(
+    stream: ByteStream,
+    expected: { digest?: Digest; size?: number },
+    signal?: AbortSignal,
+  ): Promise<{ digest: Digest; size: number }>;
   putBytes(bytes: Uint8Array): Promise<{ digest: Digest; size: number }>;
   remove(digest: Digest): Promise<void>;
   list(): AsyncIterable<{ digest: Digest; size: number; mtimeMs: number }>;
@@ -54,8 +58,17 @@ export interface RemoteRepository {
   blob(descriptor: Descriptor, options: TransferOptions): Promise<ByteStream>;
   hasBlob(digest: Digest, options: TransferOptions): Promise<boolean>;
   /** Uploads unless there; tries a cross-repository mount from `mountFrom` first. */
-  pushBlob(descriptor: Descriptor, open: () => ByteStream, options: TransferOptions & { mountFrom?: string[] }): Promise<'exists' | 'mounted' | 'uploaded'>;
-  pushManifest(reference: string, mediaType: string, bytes: Uint8Array, options: TransferOptions): Promise<Descriptor>;
+  pushBlob(
+    descriptor: Descriptor,
+    open: () => ByteStream,
+    options: TransferOptions & { mountFrom?: string[] },
+  ): Promise<'exists' | 'mounted' | 'uploaded'>;
+  pushManifest(
+    reference: string,
+    mediaType: string,
+    bytes: Uint8Array,
+    options: TransferOptions,
+  ): Promise<Descriptor>;
 }
 
 /** An image as data: what every medium can read and write. */

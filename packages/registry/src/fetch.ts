@@ -2,7 +2,14 @@
 import { TsbuildError } from '@tsbuild/core';
 import type { ByteStream } from './api.js';
 import { discard, type HttpAnswer, type HttpClient } from './http/client.js';
-import { isTransient, isTransientStatus, networkCode, pause, retryAfterMs, type RetryPolicy } from './http/retry.js';
+import {
+  isTransient,
+  isTransientStatus,
+  networkCode,
+  pause,
+  retryAfterMs,
+  type RetryPolicy,
+} from './http/retry.js';
 
 export interface FetchedUrl {
   status: number;
@@ -60,8 +67,10 @@ export async function fetchUrl(
       return { status: answer.status, headers: answer.headers, body: answer.body as ByteStream };
     }
     await discard(answer);
-    if (hops === maximumRedirects) throw unreachable(start, `stopped after ${maximumRedirects} redirects`, 'Name the final URL.');
-    if (!URL.canParse(location, url.href)) throw unreachable(start, `redirected to ${JSON.stringify(location)}`, 'The server is at fault.');
+    if (hops === maximumRedirects)
+      throw unreachable(start, `stopped after ${maximumRedirects} redirects`, 'Name the final URL.');
+    if (!URL.canParse(location, url.href))
+      throw unreachable(start, `redirected to ${JSON.stringify(location)}`, 'The server is at fault.');
     const next = new URL(location, url);
     if (!['http:', 'https:'].includes(next.protocol)) {
       throw unreachable(start, `redirected to ${withoutUser(next)}`, 'Only http and https are followed.');

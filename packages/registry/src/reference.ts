@@ -18,7 +18,9 @@ const domain = `(?:${component}(?:\\.${component})*|\\[[a-fA-F0-9:]+\\])(?::[0-9
 const pathPart = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*';
 const tagPattern = '[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}';
 const digestPattern = '[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}';
-const whole = new RegExp(`^(${domain})/(${pathPart}(?:/${pathPart})*)(?::(${tagPattern}))?(?:@(${digestPattern}))?$`);
+const whole = new RegExp(
+  `^(${domain})/(${pathPart}(?:/${pathPart})*)(?::(${tagPattern}))?(?:@(${digestPattern}))?$`,
+);
 
 const defaultRegistry = 'docker.io';
 const maximumNameLength = 255;
@@ -47,13 +49,17 @@ export function parseReference(text: string): Reference {
     );
   }
   const match = whole.exec(`${registry}/${remainder}`);
-  if (match === null) throw bad(`invalid reference format${text === '' ? '' : `: ${JSON.stringify(text)}`}`, formatHint(text));
+  if (match === null)
+    throw bad(`invalid reference format${text === '' ? '' : `: ${JSON.stringify(text)}`}`, formatHint(text));
   const [, host = '', repository = '', tag, digest] = match;
   if (host.length + 1 + repository.length > maximumNameLength) {
     throw bad(`repository name must not be more than ${maximumNameLength} characters`, 'Use a shorter name.');
   }
   if (digest !== undefined && !isDigest(digest)) {
-    throw bad(`unsupported digest ${JSON.stringify(digest)}`, 'Digests are sha256: followed by 64 lower-case hexadecimal digits.');
+    throw bad(
+      `unsupported digest ${JSON.stringify(digest)}`,
+      'Digests are sha256: followed by 64 lower-case hexadecimal digits.',
+    );
   }
   return {
     registry: host,
@@ -78,8 +84,10 @@ function splitDomain(text: string): { registry: string; remainder: string } {
 function formatHint(text: string): string {
   if (text === '') return 'The name of the image is empty; a build argument used in it may have no value.';
   if (text.trim() !== text || /\s/.test(text)) return 'Names of images hold no blanks.';
-  if (/^[a-z]+:\/\//.test(text)) return `Leave out ${text.slice(0, text.indexOf('://') + 3)}: write HOST[:PORT]/NAME[:TAG].`;
-  if (text.endsWith(':')) return 'Nothing follows the colon; a build argument used as the tag may have no value.';
+  if (/^[a-z]+:\/\//.test(text))
+    return `Leave out ${text.slice(0, text.indexOf('://') + 3)}: write HOST[:PORT]/NAME[:TAG].`;
+  if (text.endsWith(':'))
+    return 'Nothing follows the colon; a build argument used as the tag may have no value.';
   return 'Write it as [HOST[:PORT]/]NAME[:TAG][@sha256:DIGEST], in lower case.';
 }
 
@@ -124,8 +132,12 @@ export function apiReference(reference: Reference): string {
  * @throws TsbuildError TSB_RESOLVE_BAD_REFERENCE
  */
 export function normalizeRegistry(text: string): string {
-  const host = text.trim().replace(/^https?:\/\//, '').split('/', 1)[0] as string;
+  const host = text
+    .trim()
+    .replace(/^https?:\/\//, '')
+    .split('/', 1)[0] as string;
   if (['', 'index.docker.io', 'registry-1.docker.io'].includes(host)) return defaultRegistry;
-  if (!new RegExp(`^${domain}$`).test(host)) throw bad(`invalid registry ${JSON.stringify(text)}`, 'Write it as HOST or HOST:PORT.');
+  if (!new RegExp(`^${domain}$`).test(host))
+    throw bad(`invalid registry ${JSON.stringify(text)}`, 'Write it as HOST or HOST:PORT.');
   return host;
 }

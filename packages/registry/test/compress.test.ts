@@ -34,7 +34,10 @@ const zstdProgram = spawnSync('zstd', ['--version']).error === undefined;
 for (const level of [0, 1, 4, 9]) {
   test(`gzip level ${level} is one member that gzip takes, and the bytes do not depend on the chunks`, async () => {
     const packed = await gather(compress(chunked(sample, 65_537), { compression: 'gzip', level }));
-    assert.equal(hash(await gather(compress(chunked(sample, 1 << 22), { compression: 'gzip', level }))), hash(packed));
+    assert.equal(
+      hash(await gather(compress(chunked(sample, 1 << 22), { compression: 'gzip', level }))),
+      hash(packed),
+    );
     assert.deepEqual([...packed.subarray(0, 10)], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]);
     const tested = spawnSync('gzip', ['-t'], { input: packed });
     assert.equal(tested.stderr.toString(), '');
@@ -55,7 +58,8 @@ for (const length of [0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 3 << 20]) {
 
 test('several gzip members are read as one stream', async () => {
   const packed = Buffer.concat([gzipSync('one,'), gzipSync(''), gzipSync('two')]);
-  for (const size of [1, 7, 1000]) assert.equal((await gather(decompress(chunked(packed, size)))).toString(), 'one,two');
+  for (const size of [1, 7, 1000])
+    assert.equal((await gather(decompress(chunked(packed, size)))).toString(), 'one,two');
 });
 
 test('plain bytes pass, short ones too', async () => {
@@ -64,19 +68,28 @@ test('plain bytes pass, short ones too', async () => {
   }
 });
 
-test('zstd frames, skippable ones between them, are read as one stream', { skip: zstdProgram ? false : 'no zstd program' }, async () => {
+test('zstd frames, skippable ones between them, are read as one stream', {
+  skip: zstdProgram ? false : 'no zstd program',
+}, async () => {
   const pack = (bytes: Uint8Array, ...flags: string[]) =>
     spawnSync('zstd', ['-q', '-c', ...flags], { input: bytes, maxBuffer: 1 << 26 }).stdout;
   const skipped = Buffer.from([0x5e, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3]);
   const half = sample.length >> 1;
   const packed = Buffer.concat([
-    skipped, pack(sample.subarray(0, half), '-3'), skipped, pack(Buffer.alloc(0)),
-    pack(sample.subarray(half), '-1', '--no-check', '--content-size'), skipped,
+    skipped,
+    pack(sample.subarray(0, half), '-3'),
+    skipped,
+    pack(Buffer.alloc(0)),
+    pack(sample.subarray(half), '-1', '--no-check', '--content-size'),
+    skipped,
   ]);
-  for (const size of [1 << 20, 4099]) assert.equal(hash(await gather(decompress(chunked(packed, size)))), hash(sample));
+  for (const size of [1 << 20, 4099])
+    assert.equal(hash(await gather(decompress(chunked(packed, size)))), hash(sample));
 });
 
-test('zstd cut short, with a giant window, or followed by garbage is refused', { skip: zstdProgram ? false : 'no zstd program' }, async () => {
+test('zstd cut short, with a giant window, or followed by garbage is refused', {
+  skip: zstdProgram ? false : 'no zstd program',
+}, async () => {
   const packed = spawnSync('zstd', ['-q', '-c', '-3'], { input: sample, maxBuffer: 1 << 26 }).stdout;
   const wide = Buffer.concat([Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0, 20 << 3]), Buffer.from([1, 0, 0])]);
   const cases: [Uint8Array, RegExp][] = [
@@ -96,7 +109,9 @@ test('zstd cut short, with a giant window, or followed by garbage is refused', {
 
 test('a frame walk cut at every byte gives the same frames', async () => {
   // Single segment of 3 bytes: a raw block; then an empty skippable frame.
-  const bytes = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x20, 3, 0x19, 0, 0, 97, 98, 99, 0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0]);
+  const bytes = Buffer.from([
+    0x28, 0xb5, 0x2f, 0xfd, 0x20, 3, 0x19, 0, 0, 97, 98, 99, 0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0,
+  ]);
   for (let size = 1; size <= bytes.length; size += 1) {
     const ends: boolean[] = [];
     const all: Uint8Array[] = [];
@@ -134,12 +149,22 @@ test('broken gzip, bombs, xz and bzip2 have errors of their own', async () => {
   ];
   for (const [bytes, code] of cases) await assert.rejects(gather(decompress(chunked(bytes, 4096))), { code });
   const bomb = gzipSync(Buffer.alloc(8 << 20));
-  await assert.rejects(gather(decompress(chunked(bomb, 4096), { limit: 1 << 20 })), { code: 'TSB_INTEGRITY_SIZE' });
+  await assert.rejects(gather(decompress(chunked(bomb, 4096), { limit: 1 << 20 })), {
+    code: 'TSB_INTEGRITY_SIZE',
+  });
 });
 
 test('levels out of range are refused', () => {
-  for (const [compression, level] of [['gzip', 10], ['gzip', -1], ['zstd', 0], ['zstd', 23], ['gzip', 1.5]] as const) {
-    assert.throws(() => compress(chunked(sample, 1), { compression, level }), { code: 'TSB_USAGE_BAD_COMPRESSION_LEVEL' });
+  for (const [compression, level] of [
+    ['gzip', 10],
+    ['gzip', -1],
+    ['zstd', 0],
+    ['zstd', 23],
+    ['gzip', 1.5],
+  ] as const) {
+    assert.throws(() => compress(chunked(sample, 1), { compression, level }), {
+      code: 'TSB_USAGE_BAD_COMPRESSION_LEVEL',
+    });
   }
 });
 
@@ -165,14 +190,21 @@ test('a fault of the source comes out as it is, and an early end closes the sour
   for await (const _chunk of decompress(endless())) break;
   assert.equal(closed, 2);
   let taken = 0;
-  for await (const _chunk of compress(endless(), { compression: 'gzip', level: 1 })) if ((taken += 1) > 2) break;
+  for await (const _chunk of compress(endless(), { compression: 'gzip', level: 1 }))
+    taken += 1;
+    if (taken > 2) break;
   assert.equal(closed, 3);
 });
 
 test('sniff knows the kinds, and peek gives every byte back', async () => {
   const table: [number[], string][] = [
-    [[0x1f, 0x8b, 8], 'gzip'], [[0x28, 0xb5, 0x2f, 0xfd], 'zstd'], [[0x53, 0x2a, 0x4d, 0x18], 'zstd'],
-    [[0xfd, 0x37, 0x7a, 0x58, 0x5a, 0], 'xz'], [[0x42, 0x5a, 0x68], 'bzip2'], [[], 'plain'], [[0x1f], 'plain'],
+    [[0x1f, 0x8b, 8], 'gzip'],
+    [[0x28, 0xb5, 0x2f, 0xfd], 'zstd'],
+    [[0x53, 0x2a, 0x4d, 0x18], 'zstd'],
+    [[0xfd, 0x37, 0x7a, 0x58, 0x5a, 0], 'xz'],
+    [[0x42, 0x5a, 0x68], 'bzip2'],
+    [[], 'plain'],
+    [[0x1f], 'plain'],
   ];
   for (const [bytes, kind] of table) assert.equal(sniff(Uint8Array.from(bytes)), kind);
   const { start, stream } = await peek(chunked(Buffer.from('abcdefghij'), 1));
@@ -187,8 +219,17 @@ test('a layer is packed into the store with both digests from one pass', async (
   assert.equal(packed.diffSize, sample.length);
   assert.equal(packed.descriptor.mediaType, 'application/vnd.oci.image.layer.v1.tar+gzip');
   assert.equal(hash(await gather(decompress(store.open(packed.descriptor)))), hash(sample));
-  const same = await repackLayer(store, packed.descriptor, () => chunked(sample, 1000), { compression: 'gzip' });
+  const same = await repackLayer(store, packed.descriptor, () => chunked(sample, 1000), {
+    compression: 'gzip',
+  });
   assert.equal(same, packed.descriptor);
-  const plain = await repackLayer(store, packed.descriptor, () => chunked(sample, 1000), { compression: 'uncompressed', force: true });
-  assert.deepEqual(plain, { mediaType: 'application/vnd.oci.image.layer.v1.tar', digest: packed.diffId, size: sample.length });
+  const plain = await repackLayer(store, packed.descriptor, () => chunked(sample, 1000), {
+    compression: 'uncompressed',
+    force: true,
+  });
+  assert.deepEqual(plain, {
+    mediaType: 'application/vnd.oci.image.layer.v1.tar',
+    digest: packed.diffId,
+    size: sample.length,
+  });
 });

@@ -35,7 +35,10 @@ function queue(): Lock {
 
 const signal = AbortSignal.timeout(60_000);
 
-contentStoreSuite('content in memory', async () => ({ store: createMemoryContentStore(), close: async () => undefined }));
+contentStoreSuite('content in memory', async () => ({
+  store: createMemoryContentStore(),
+  close: async () => undefined,
+}));
 contentStoreSuite('content on disk', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'tsbuild-content-'));
   return { store: await openContentStore(folder), close: () => rm(folder, { recursive: true }) };
@@ -86,7 +89,9 @@ test('the store is an OCI layout that skopeo reads by name', { skip: noSkopeo },
     const store = await openContentStore(folder);
     const image = await makeImage(store);
     await openTagStore(folder, { lock: queue() }).set('app:1', image.descriptor);
-    const seen = spawnSync('skopeo', ['inspect', `oci:${folder}:docker.io/library/app:1`], { encoding: 'utf8' });
+    const seen = spawnSync('skopeo', ['inspect', `oci:${folder}:docker.io/library/app:1`], {
+      encoding: 'utf8',
+    });
     assert.equal(seen.status, 0, seen.stderr);
     assert.equal(JSON.parse(seen.stdout).Digest, image.descriptor.digest);
   });
@@ -94,14 +99,23 @@ test('the store is an OCI layout that skopeo reads by name', { skip: noSkopeo },
 
 test('entries of other tools and unknown members of index.json are kept', async () => {
   await inFolder(async (folder) => {
-    const foreign = { mediaType: mediaTypes.ociManifest, digest: sha256('x'), size: 1, annotations: { other: 'tool' } };
+    const foreign = {
+      mediaType: mediaTypes.ociManifest,
+      digest: sha256('x'),
+      size: 1,
+      annotations: { other: 'tool' },
+    };
     const path = join(folder, 'index.json');
     await writeFile(path, JSON.stringify({ schemaVersion: 2, manifests: [foreign], extra: 1 }));
     const tags = openTagStore(folder, { lock: queue() });
     assert.deepEqual(await tags.list(), []);
     await tags.set('app', { mediaType: mediaTypes.ociManifest, digest: sha256('y'), size: 1 });
     await tags.delete('app');
-    assert.deepEqual(JSON.parse(await readFile(path, 'utf8')), { schemaVersion: 2, manifests: [foreign], extra: 1 });
+    assert.deepEqual(JSON.parse(await readFile(path, 'utf8')), {
+      schemaVersion: 2,
+      manifests: [foreign],
+      extra: 1,
+    });
   });
 });
 
@@ -110,7 +124,9 @@ test('a damaged index.json is an error that says what to do, never an empty list
     await writeFile(join(folder, 'index.json'), '{"manifests": [');
     const tags = openTagStore(folder, { lock: queue() });
     await assert.rejects(tags.list(), { code: 'TSB_STORE_BAD_INDEX' });
-    await assert.rejects(tags.set('a', { mediaType: 'x', digest: sha256('y'), size: 1 }), { code: 'TSB_STORE_BAD_INDEX' });
+    await assert.rejects(tags.set('a', { mediaType: 'x', digest: sha256('y'), size: 1 }), {
+      code: 'TSB_STORE_BAD_INDEX',
+    });
   });
 });
 
@@ -121,7 +137,12 @@ test('an image is held against all it promises', async () => {
   const config = JSON.parse((await store.read(image.config)).toString());
   config.rootfs.diff_ids[1] = sha256('other');
   const wrong = await putJson(store, mediaTypes.ociConfig, config);
-  const manifest = { schemaVersion: 2, mediaType: mediaTypes.ociManifest, config: wrong, layers: image.layers };
+  const manifest = {
+    schemaVersion: 2,
+    mediaType: mediaTypes.ociManifest,
+    config: wrong,
+    layers: image.layers,
+  };
   const problems = await validateImage(store, await putJson(store, mediaTypes.ociManifest, manifest), signal);
   assert.equal(problems.length, 1);
   assert.match(problems[0] ?? '', /^layer sha256:\w+ unpacks to sha256:\w+, the config says sha256:/);

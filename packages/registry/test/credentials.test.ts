@@ -30,7 +30,9 @@ async function inHome(work: (home: Home) => Promise<void>): Promise<void> {
   }
 }
 
-const auth = (user: string, password: string) => ({ auth: Buffer.from(`${user}:${password}`).toString('base64') });
+const auth = (user: string, password: string) => ({
+  auth: Buffer.from(`${user}:${password}`).toString('base64'),
+});
 
 /** A helper that keeps one answer in the file $STORE. */
 const helper = `#!/bin/sh
@@ -72,14 +74,26 @@ test('podman’s auth.json comes after docker’s file, and knows parts of a reg
   await inHome(async ({ home, env, write }) => {
     await write('.docker/config.json', { auths: { 'a.example': auth('docker', '1') } });
     await write('.config/containers/auth.json', {
-      auths: { 'a.example': auth('podman', '2'), 'b.example/team': auth('team', '3'), 'b.example': auth('all', '4') },
+      auths: {
+        'a.example': auth('podman', '2'),
+        'b.example/team': auth('team', '3'),
+        'b.example': auth('all', '4'),
+      },
     });
     const source = userCredentials({ env, home });
-    const find = async (registry: string, repository: string) => (await source.find(registry, repository)).credential?.username;
+    const find = async (registry: string, repository: string) =>
+      (await source.find(registry, repository)).credential?.username;
     assert.equal(await find('a.example', 'x'), 'docker');
     assert.equal(await find('b.example', 'team/app'), 'team');
     assert.equal(await find('b.example', 'teams/app'), 'all');
-    const elsewhere = userCredentials({ home, env: { ...env, DOCKER_CONFIG: join(home, 'none'), REGISTRY_AUTH_FILE: join(home, '.config/containers/auth.json') } });
+    const elsewhere = userCredentials({
+      home,
+      env: {
+        ...env,
+        DOCKER_CONFIG: join(home, 'none'),
+        REGISTRY_AUTH_FILE: join(home, '.config/containers/auth.json'),
+      },
+    });
     assert.equal((await elsewhere.find('a.example', 'x')).credential?.username, 'podman');
   });
 });
@@ -88,14 +102,29 @@ test('helpers are asked, one registry’s before the store for all', async () =>
   await inHome(async ({ home, env, write }) => {
     await write('bin/docker-credential-test', helper);
     await chmod(join(home, 'bin/docker-credential-test'), 0o755);
-    await write('.docker/config.json', { credsStore: 'test', credHelpers: { 'special.example': 'missing' }, auths: { 'special.example': auth('file', 'pw') } });
+    await write('.docker/config.json', {
+      credsStore: 'test',
+      credHelpers: { 'special.example': 'missing' },
+      auths: { 'special.example': auth('file', 'pw') },
+    });
     const options = { env, home };
     assert.deepEqual(await userCredentials(options).find('a.example', 'x'), {});
-    assert.equal(await storeCredential('a.example', { username: 'jane', password: 'pw' }, options), 'docker-credential-test');
-    assert.deepEqual(JSON.parse(await readFile(join(home, 'kept'), 'utf8')), { ServerURL: 'a.example', Username: 'jane', Secret: 'pw' });
-    assert.deepEqual(await userCredentials(options).find('a.example', 'x'), { credential: { username: 'jane', password: 'pw' } });
+    assert.equal(
+      await storeCredential('a.example', { username: 'jane', password: 'pw' }, options),
+      'docker-credential-test',
+    );
+    assert.deepEqual(JSON.parse(await readFile(join(home, 'kept'), 'utf8')), {
+      ServerURL: 'a.example',
+      Username: 'jane',
+      Secret: 'pw',
+    });
+    assert.deepEqual(await userCredentials(options).find('a.example', 'x'), {
+      credential: { username: 'jane', password: 'pw' },
+    });
     await storeCredential('a.example', { identityToken: 'refresh' }, options);
-    assert.deepEqual(await userCredentials(options).find('a.example', 'x'), { credential: { identityToken: 'refresh' } });
+    assert.deepEqual(await userCredentials(options).find('a.example', 'x'), {
+      credential: { identityToken: 'refresh' },
+    });
     assert.equal(await eraseCredential('a.example', options), true);
     assert.ok(await stat(join(home, 'kept.erased')));
     const special = await userCredentials(options).find('special.example', 'x');
@@ -110,14 +139,20 @@ test('a helper in a folder that others may write to is not run', async () => {
     await chmod(join(home, 'bin/docker-credential-test'), 0o755);
     await write('.docker/config.json', { credsStore: 'test' });
     await write('kept', '{"Username":"jane","Secret":"pw"}\n');
-    for (const [path, mode] of [['bin', 0o777], ['bin/docker-credential-test', 0o757]] as const) {
+    for (const [path, mode] of [
+      ['bin', 0o777],
+      ['bin/docker-credential-test', 0o757],
+    ] as const) {
       await chmod(join(home, path), mode);
       const found = await userCredentials({ env, home }).find('a.example', 'x');
       assert.equal(found.credential, undefined);
       assert.match(found.problem ?? '', /not found/);
       await chmod(join(home, path), 0o755);
     }
-    assert.equal((await userCredentials({ env: { ...env, PATH: 'bin:./bin' }, home }).find('a.example', 'x')).credential, undefined);
+    assert.equal(
+      (await userCredentials({ env: { ...env, PATH: 'bin:./bin' }, home }).find('a.example', 'x')).credential,
+      undefined,
+    );
     assert.equal((await userCredentials({ env, home }).find('a.example', 'x')).credential?.username, 'jane');
   });
 });
@@ -146,11 +181,14 @@ test('a config.json that is none is an error without its content', async () => {
   await inHome(async ({ home, env, write }) => {
     for (const text of ['{"auths": {"x": {"auth": "c2VjcmV0"', '[]', '{"auths": []}', '{"credsStore": 1}']) {
       await write('.docker/config.json', text);
-      await assert.rejects(userCredentials({ env, home }).find('x', 'x'), (error: Error & { code?: string }) => {
-        assert.equal(error.code, 'TSB_USAGE_BAD_DOCKER_CONFIG');
-        assert.doesNotMatch(error.message, /c2VjcmV0/);
-        return true;
-      });
+      await assert.rejects(
+        userCredentials({ env, home }).find('x', 'x'),
+        (error: Error & { code?: string }) => {
+          assert.equal(error.code, 'TSB_USAGE_BAD_DOCKER_CONFIG');
+          assert.doesNotMatch(error.message, /c2VjcmV0/);
+          return true;
+        },
+      );
     }
   });
 });
@@ -160,12 +198,24 @@ test('challenges are read in every form', () => {
     ['Basic realm="x"', [{ scheme: 'basic', parameters: { realm: 'x' } }]],
     [
       'Bearer realm="https://auth.example/token",service="r.example",scope="repository:a/b:pull,push"',
-      [{ scheme: 'bearer', parameters: { realm: 'https://auth.example/token', service: 'r.example', scope: 'repository:a/b:pull,push' } }],
+      [
+        {
+          scheme: 'bearer',
+          parameters: {
+            realm: 'https://auth.example/token',
+            service: 'r.example',
+            scope: 'repository:a/b:pull,push',
+          },
+        },
+      ],
     ],
-    ['Basic realm="a", BEARER Realm = "b\\"c" , error=insufficient_scope', [
-      { scheme: 'basic', parameters: { realm: 'a' } },
-      { scheme: 'bearer', parameters: { realm: 'b"c', error: 'insufficient_scope' } },
-    ]],
+    [
+      'Basic realm="a", BEARER Realm = "b\\"c" , error=insufficient_scope',
+      [
+        { scheme: 'basic', parameters: { realm: 'a' } },
+        { scheme: 'bearer', parameters: { realm: 'b"c', error: 'insufficient_scope' } },
+      ],
+    ],
     ['Negotiate', [{ scheme: 'negotiate', parameters: {} }]],
     ['', []],
     ['"=,"', []],

@@ -57,7 +57,9 @@ describe('a registry behind a bad line', { skip: noRegistry }, () => {
   test('a download goes on where it was cut, by Range', async () => {
     on('GET', '/blobs/', (times) => (times < 7 ? { type: 'cut-answer', after: 200_000 } : undefined));
     assert.ok((await download()).equals(bytes));
-    const ranges = proxy.seen.filter(({ url }) => url.includes('/blobs/')).map(({ headers }) => headers.range);
+    const ranges = proxy.seen
+      .filter(({ url }) => url.includes('/blobs/'))
+      .map(({ headers }) => headers.range);
     assert.equal(ranges.length, 8, 'seven cuts, though five tries are the limit without progress');
     assert.equal(ranges[0], undefined);
     assert.match(ranges[1] ?? '', /^bytes=\d{5,}-$/);
@@ -87,15 +89,20 @@ describe('a registry behind a bad line', { skip: noRegistry }, () => {
   });
 
   test('a blob of another size is refused before it is read', async () => {
-    await assert.rejects(gather(await repository.blob({ ...blob, size: 10 }, { signal })), { code: 'TSB_INTEGRITY_SIZE' });
+    await assert.rejects(gather(await repository.blob({ ...blob, size: 10 }, { signal })), {
+      code: 'TSB_INTEGRITY_SIZE',
+    });
   });
 
   test('429 with Retry-After is waited for, 503 tried again', async () => {
-    on('GET', '/blobs/', (times) =>
-      [
-        { type: 'answer', status: 429, headers: { 'retry-after': '1' } } as const,
-        { type: 'answer', status: 503 } as const,
-      ][times],
+    on(
+      'GET',
+      '/blobs/',
+      (times) =>
+        [
+          { type: 'answer', status: 429, headers: { 'retry-after': '1' } } as const,
+          { type: 'answer', status: 503 } as const,
+        ][times],
     );
     const start = Date.now();
     assert.ok((await download()).equals(bytes));
@@ -103,7 +110,11 @@ describe('a registry behind a bad line', { skip: noRegistry }, () => {
   });
 
   test('429 that stays is a rate limit, said with who we are', async () => {
-    on('GET', '/manifests/', () => ({ type: 'answer', status: 429, body: '{"errors":[{"code":"TOOMANYREQUESTS","message":"slow down"}]}' }));
+    on('GET', '/manifests/', () => ({
+      type: 'answer',
+      status: 429,
+      body: '{"errors":[{"code":"TOOMANYREQUESTS","message":"slow down"}]}',
+    }));
     on('HEAD', '/manifests/', () => ({ type: 'answer', status: 429 }));
     await assert.rejects(repository.resolve('x', { signal }), (error: TsbuildError) => {
       assert.equal(error.code, 'TSB_REGISTRY_RATE_LIMITED');
@@ -117,7 +128,9 @@ describe('a registry behind a bad line', { skip: noRegistry }, () => {
   for (const after of [1, 400_000, 899_000]) {
     test(`an upload cut after ${after} bytes is started anew`, async () => {
       const { own, descriptor } = fresh();
-      on('PATCH', '/uploads/', () => (count('PATCH', '/uploads/') === 1 ? { type: 'cut-request', after } : undefined));
+      on('PATCH', '/uploads/', () =>
+        count('PATCH', '/uploads/') === 1 ? { type: 'cut-request', after } : undefined,
+      );
       assert.equal(await repository.pushBlob(descriptor, () => inParts(own), { signal }), 'uploaded');
       assert.equal(count('PATCH', '/uploads/'), 2);
       assert.equal(await repository.hasBlob(descriptor.digest, { signal }), true);
@@ -140,28 +153,45 @@ describe('a registry behind a bad line', { skip: noRegistry }, () => {
 
   test('413 in the middle of an upload is final and says what to raise', async () => {
     const { own, descriptor } = fresh();
-    on('PATCH', '/uploads/', () => ({ type: 'answer', status: 413, headers: { connection: 'close' }, body: '<h1>413 Request Entity Too Large</h1>' }));
-    await assert.rejects(repository.pushBlob(descriptor, () => inParts(own), { signal }), (error: TsbuildError) => {
-      assert.equal(error.code, 'TSB_REGISTRY_STATUS');
-      assert.equal(error.retryable, false);
-      assert.match(error.message, /unexpected status 413 from 127.0.0.1:\d+: 413 Request Entity Too Large$/);
-      assert.match(error.hint ?? '', /client_max_body_size/);
-      return true;
-    });
+    on('PATCH', '/uploads/', () => ({
+      type: 'answer',
+      status: 413,
+      headers: { connection: 'close' },
+      body: '<h1>413 Request Entity Too Large</h1>',
+    }));
+    await assert.rejects(
+      repository.pushBlob(descriptor, () => inParts(own), { signal }),
+      (error: TsbuildError) => {
+        assert.equal(error.code, 'TSB_REGISTRY_STATUS');
+        assert.equal(error.retryable, false);
+        assert.match(
+          error.message,
+          /unexpected status 413 from 127.0.0.1:\d+: 413 Request Entity Too Large$/,
+        );
+        assert.match(error.hint ?? '', /client_max_body_size/);
+        return true;
+      },
+    );
     assert.equal(count('PATCH', '/uploads/'), 1);
   });
 
   test('502 on a large upload is tried again', async () => {
     const { own, descriptor } = fresh();
-    on('PATCH', '/uploads/', () => (count('PATCH', '/uploads/') === 1 ? { type: 'answer', status: 502 } : undefined));
+    on('PATCH', '/uploads/', () =>
+      count('PATCH', '/uploads/') === 1 ? { type: 'answer', status: 502 } : undefined,
+    );
     assert.equal(await repository.pushBlob(descriptor, () => inParts(own), { signal }), 'uploaded');
   });
 
   for (const status of [401, 403, 404, 405, 500]) {
     test(`a mount refused with ${status} becomes an upload`, async () => {
       const { own, descriptor } = fresh();
-      proxy.fault = ({ method, url }) => (method === 'POST' && url.includes('mount=') ? { type: 'answer', status } : undefined);
-      assert.equal(await repository.pushBlob(descriptor, () => inParts(own), { signal, mountFrom: ['other/app'] }), 'uploaded');
+      proxy.fault = ({ method, url }) =>
+        method === 'POST' && url.includes('mount=') ? { type: 'answer', status } : undefined;
+      assert.equal(
+        await repository.pushBlob(descriptor, () => inParts(own), { signal, mountFrom: ['other/app'] }),
+        'uploaded',
+      );
     });
   }
 
@@ -173,7 +203,10 @@ describe('a registry behind a bad line', { skip: noRegistry }, () => {
     }
     await assert.rejects(repository.pushBlob(descriptor, broken, { signal }), /the disk is gone/);
     assert.equal(count('POST', '/uploads/'), 1);
-    await assert.rejects(repository.pushBlob(descriptor, () => inParts(own.subarray(1)), { signal }), { code: 'TSB_INTEGRITY_SIZE' });
+    await assert.rejects(
+      repository.pushBlob(descriptor, () => inParts(own.subarray(1)), { signal }),
+      { code: 'TSB_INTEGRITY_SIZE' },
+    );
   });
 
   test('a manifest whose bytes were changed is refused', async () => {
@@ -182,7 +215,9 @@ describe('a registry behind a bad line', { skip: noRegistry }, () => {
     await pushImage(repository, 'x', image.descriptor, store, { signal });
     on('GET', '/manifests/', () => ({ type: 'corrupt' }));
     await assert.rejects(repository.manifest('x', { signal }), { code: 'TSB_INTEGRITY_DIGEST' });
-    await assert.rejects(repository.manifest(image.descriptor.digest, { signal }), { code: 'TSB_INTEGRITY_DIGEST' });
+    await assert.rejects(repository.manifest(image.descriptor.digest, { signal }), {
+      code: 'TSB_INTEGRITY_DIGEST',
+    });
   });
 
   test('a manifest of five mebibytes is not read to its end', async () => {
@@ -198,7 +233,9 @@ describe('a registry behind a bad line', { skip: noRegistry }, () => {
     proxy.fault = ({ url }) => (url.includes(bad.digest) ? { type: 'corrupt' } : undefined);
     const other = createMemoryContentStore();
     const platform = { os: 'linux', architecture: 'amd64' };
-    await assert.rejects(pullImage(repository, 'bad', other, { signal, name: 'app:bad', platform }), { code: 'TSB_INTEGRITY_DIGEST' });
+    await assert.rejects(pullImage(repository, 'bad', other, { signal, name: 'app:bad', platform }), {
+      code: 'TSB_INTEGRITY_DIGEST',
+    });
     assert.equal(await other.has(bad.digest), undefined);
   });
 

@@ -34,7 +34,11 @@ test('proxies are chosen as Go chooses them', () => {
   const table: [string, Record<string, string>, string | undefined][] = [
     ['http://a.example/', env, 'http://plain:1/'],
     ['https://a.example/', env, 'http://secure:2/'],
-    ['https://a.example/', { HTTPS_PROXY: 'http://upper:1', https_proxy: 'http://lower:1' }, 'http://upper:1/'],
+    [
+      'https://a.example/',
+      { HTTPS_PROXY: 'http://upper:1', https_proxy: 'http://lower:1' },
+      'http://upper:1/',
+    ],
     ['https://a.example/', {}, undefined],
     ['http://localhost:5000/', env, undefined],
     ['http://127.9.9.9/', env, undefined],
@@ -57,24 +61,55 @@ test('proxies are chosen as Go chooses them', () => {
     ['https://a.example/', { ...env, NO_PROXY: '', no_proxy: 'a.example' }, undefined],
   ];
   for (const [url, environment, expected] of table) {
-    assert.equal(proxyFor(new URL(url), environment)?.href, expected, `${url} ${JSON.stringify(environment)}`);
+    assert.equal(
+      proxyFor(new URL(url), environment)?.href,
+      expected,
+      `${url} ${JSON.stringify(environment)}`,
+    );
   }
-  assert.throws(() => proxyFor(new URL('http://a/'), { HTTP_PROXY: 'ftp://x' }), { code: 'TSB_USAGE_BAD_PROXY' });
+  assert.throws(() => proxyFor(new URL('http://a/'), { HTTP_PROXY: 'ftp://x' }), {
+    code: 'TSB_USAGE_BAD_PROXY',
+  });
 });
 
 test('loopback and listed hosts are insecure, others not', () => {
-  const trust = createTrust({ env: {}, home: '/', insecureRegistries: ['reg.example:5000', '10.0.0.0/8'], certsDirectories: [] });
+  const trust = createTrust({
+    env: {},
+    home: '/',
+    insecureRegistries: ['reg.example:5000', '10.0.0.0/8'],
+    certsDirectories: [],
+  });
   const table: [string, boolean][] = [
-    ['localhost:5000', true], ['127.0.0.1', true], ['[::1]:5000', true], ['reg.example:5000', true], ['reg.example', false],
-    ['10.2.3.4:5000', true], ['11.2.3.4', false],
+    ['localhost:5000', true],
+    ['127.0.0.1', true],
+    ['[::1]:5000', true],
+    ['reg.example:5000', true],
+    ['reg.example', false],
+    ['10.2.3.4:5000', true],
+    ['11.2.3.4', false],
   ];
   for (const [host, expected] of table) assert.equal(trust.isInsecure(host), expected, host);
   assert.equal(isLoopback('128.0.0.1'), false);
 });
 
 test('what is tried again, and when', () => {
-  assert.deepEqual([408, 429, 500, 502, 503, 504].map(isTransientStatus), [true, true, true, true, true, true]);
-  assert.deepEqual([400, 401, 403, 404, 413, 416, 501].map(isTransientStatus), [false, false, false, false, false, false, false]);
+  assert.deepEqual([408, 429, 500, 502, 503, 504].map(isTransientStatus), [
+    true,
+    true,
+    true,
+    true,
+    true,
+    true,
+  ]);
+  assert.deepEqual([400, 401, 403, 404, 413, 416, 501].map(isTransientStatus), [
+    false,
+    false,
+    false,
+    false,
+    false,
+    false,
+    false,
+  ]);
   assert.equal(retryAfterMs('7', 0), 7000);
   assert.equal(retryAfterMs('Thu, 01 Jan 1970 00:00:10 GMT', 4000), 6000);
   assert.equal(retryAfterMs('soon', 0), undefined);
@@ -86,7 +121,8 @@ test('a URL is fetched through redirects; the password stays with its host', asy
   const handler = (request: IncomingMessage, response: ServerResponse) => {
     seen.push([request.headers.host, request.url, request.headers.authorization]);
     if (request.url === '/start') response.writeHead(302, { location: '/next' }).end();
-    else if (request.url === '/next') response.writeHead(307, { location: `http://localhost:${port}/end` }).end();
+    else if (request.url === '/next')
+      response.writeHead(307, { location: `http://localhost:${port}/end` }).end();
     else if (request.url === '/loop') response.writeHead(302, { location: '/loop' }).end();
     else if (request.url === '/busy' && seen.length === 1) response.writeHead(503).end();
     else response.writeHead(request.url === '/none' ? 404 : 200, { etag: '"1"' }).end('content');
@@ -94,18 +130,30 @@ test('a URL is fetched through redirects; the password stays with its host', asy
   const { port, stop } = await listen(createServer(handler));
   const client = testClient();
   try {
-    const answer = await client.fetchUrl(`http://u:p@127.0.0.1:${port}/start`, { 'if-none-match': '"0"' }, signal);
+    const answer = await client.fetchUrl(
+      `http://u:p@127.0.0.1:${port}/start`,
+      { 'if-none-match': '"0"' },
+      signal,
+    );
     assert.equal((await gather(answer.body)).toString(), 'content');
     assert.equal(answer.headers['etag'], '"1"');
     const basic = `Basic ${Buffer.from('u:p').toString('base64')}`;
     assert.deepEqual(seen, [
-      [`127.0.0.1:${port}`, '/start', basic], [`127.0.0.1:${port}`, '/next', basic], [`localhost:${port}`, '/end', undefined],
+      [`127.0.0.1:${port}`, '/start', basic],
+      [`127.0.0.1:${port}`, '/next', basic],
+      [`localhost:${port}`, '/end', undefined],
     ]);
-    await assert.rejects(client.fetchUrl(`http://u:p@127.0.0.1:${port}/loop`, {}, signal), (error: TsbuildError) => {
-      assert.equal(error.code, 'TSB_CONTEXT_URL');
-      assert.equal(error.message, `failed to fetch http://127.0.0.1:${port}/loop: stopped after 10 redirects`);
-      return true;
-    });
+    await assert.rejects(
+      client.fetchUrl(`http://u:p@127.0.0.1:${port}/loop`, {}, signal),
+      (error: TsbuildError) => {
+        assert.equal(error.code, 'TSB_CONTEXT_URL');
+        assert.equal(
+          error.message,
+          `failed to fetch http://127.0.0.1:${port}/loop: stopped after 10 redirects`,
+        );
+        return true;
+      },
+    );
     const none = await client.fetchUrl(`http://127.0.0.1:${port}/none`, {}, signal);
     assert.equal(none.status, 404);
     await gather(none.body);
@@ -125,7 +173,9 @@ test('plain requests go to the proxy as they are, https by CONNECT, with the pro
   const { certificate, key } = makeCertificate('registry.test');
   const folder = await mkdtemp(join(tmpdir(), 'tsbuild-http-'));
   await writeFile(join(folder, 'ca.pem'), certificate);
-  const target = await listen(createTlsServer({ cert: certificate, key }, (_request, response) => response.end('by tls')));
+  const target = await listen(
+    createTlsServer({ cert: certificate, key }, (_request, response) => response.end('by tls')),
+  );
   const seen: [string | undefined, string | undefined, string | undefined][] = [];
   const proxyServer = createServer((request, response) => {
     seen.push([request.method, request.url, request.headers['proxy-authorization']]);
@@ -145,7 +195,12 @@ test('plain requests go to the proxy as they are, https by CONNECT, with the pro
   const proxy = await listen(proxyServer);
   const address = `http://me:pass@127.0.0.1:${proxy.port}`;
   const client = testClient({
-    env: { http_proxy: address, HTTPS_PROXY: address, SSL_CERT_FILE: join(folder, 'ca.pem'), CONTAINERS_REGISTRIES_CONF: '/dev/null' },
+    env: {
+      http_proxy: address,
+      HTTPS_PROXY: address,
+      SSL_CERT_FILE: join(folder, 'ca.pem'),
+      CONTAINERS_REGISTRIES_CONF: '/dev/null',
+    },
   });
   try {
     const plain = await client.fetchUrl('http://registry.test/file?x=1', {}, signal);
@@ -153,7 +208,10 @@ test('plain requests go to the proxy as they are, https by CONNECT, with the pro
     const secure = await client.fetchUrl('https://registry.test/file', {}, signal);
     assert.equal((await gather(secure.body)).toString(), 'by tls');
     const basic = `Basic ${Buffer.from('me:pass').toString('base64')}`;
-    assert.deepEqual(seen, [['GET', 'http://registry.test/file?x=1', basic], ['CONNECT', 'registry.test:443', basic]]);
+    assert.deepEqual(seen, [
+      ['GET', 'http://registry.test/file?x=1', basic],
+      ['CONNECT', 'registry.test:443', basic],
+    ]);
   } finally {
     await client.close();
     await proxy.stop();
@@ -166,7 +224,9 @@ test('a private authority is believed by certs.d, by SSL_CERT_FILE, by NODE_EXTR
   const { certificate, key } = makeCertificate('registry.test');
   const folder = await mkdtemp(join(tmpdir(), 'tsbuild-tls-'));
   await writeFile(join(folder, 'ca.pem'), certificate);
-  const server = await listen(createTlsServer({ cert: certificate, key }, (_request, response) => response.end('ok')));
+  const server = await listen(
+    createTlsServer({ cert: certificate, key }, (_request, response) => response.end('ok')),
+  );
   const host = `registry.test:${server.port}`;
   await mkdir(join(folder, 'certs.d', host), { recursive: true });
   await writeFile(join(folder, 'certs.d', host, 'ca.crt'), certificate);
@@ -181,7 +241,11 @@ test('a private authority is believed by certs.d, by SSL_CERT_FILE, by NODE_EXTR
   });
   const proxy = await listen(proxyServer);
   const base = { HTTPS_PROXY: `http://127.0.0.1:${proxy.port}`, CONTAINERS_REGISTRIES_CONF: '/dev/null' };
-  const ask = async (env: Record<string, string>, certsDirectories: string[] = [], insecureRegistries: string[] = []) => {
+  const ask = async (
+    env: Record<string, string>,
+    certsDirectories: string[] = [],
+    insecureRegistries: string[] = [],
+  ) => {
     const client = testClient({ env: { ...base, ...env }, certsDirectories, insecureRegistries });
     try {
       const repository = await client.repository(`${host}/app`);

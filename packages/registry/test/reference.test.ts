@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { TsbuildError } from '@tsbuild/core';
+import type { TsbuildError } from '@tsbuild/core';
 import {
-  apiReference, familiarReference, formatReference, normalizeReference, normalizeRegistry, parseReference, withDefaultTag,
+  apiReference,
+  familiarReference,
+  formatReference,
+  normalizeReference,
+  normalizeRegistry,
+  parseReference,
+  withDefaultTag,
 } from '../src/reference.js';
 
 const hex = 'a'.repeat(64);
@@ -57,12 +63,15 @@ const bad: [string, string][] = [
 
 for (const [written, message] of bad) {
   test(`${written.slice(0, 60) || '(empty)'} is refused`, () => {
-    assert.throws(() => parseReference(written), (error: TsbuildError) => {
-      assert.equal(error.code, 'TSB_RESOLVE_BAD_REFERENCE');
-      assert.equal(error.message, message);
-      assert.ok(error.hint);
-      return true;
-    });
+    assert.throws(
+      () => parseReference(written),
+      (error: TsbuildError) => {
+        assert.equal(error.code, 'TSB_RESOLVE_BAD_REFERENCE');
+        assert.equal(error.message, message);
+        assert.ok(error.hint);
+        return true;
+      },
+    );
   });
 }
 
@@ -75,7 +84,10 @@ test('the tag latest stands in where neither tag nor digest is given', () => {
 
 test('registries for login are hosts', () => {
   const table: [string, string][] = [
-    ['', 'docker.io'], ['https://index.docker.io/v1/', 'docker.io'], ['ghcr.io', 'ghcr.io'], ['http://localhost:5000/', 'localhost:5000'],
+    ['', 'docker.io'],
+    ['https://index.docker.io/v1/', 'docker.io'],
+    ['ghcr.io', 'ghcr.io'],
+    ['http://localhost:5000/', 'localhost:5000'],
   ];
   for (const [given, host] of table) assert.equal(normalizeRegistry(given), host);
   assert.throws(() => normalizeRegistry('a b'), { code: 'TSB_RESOLVE_BAD_REFERENCE' });

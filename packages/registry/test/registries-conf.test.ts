@@ -22,12 +22,18 @@ async function withFiles<T>(files: Record<string, string>, work: (folder: string
 }
 
 const load = (text: string): Promise<RegistriesConf> =>
-  withFiles({ conf: text }, (folder) => loadRegistriesConf({ env: {}, home: '/nonexistent', path: join(folder, 'conf') }));
+  withFiles({ conf: text }, (folder) =>
+    loadRegistriesConf({ env: {}, home: '/nonexistent', path: join(folder, 'conf') }),
+  );
 
 /** `host/path` of the places an image is read from, with `!` for insecure ones and the limits of mirrors. */
 const places = (conf: RegistriesConf, name: string): string[] =>
-  conf.endpoints(parseReference(name)).map(({ registry, repository, insecure, serves }) =>
-    `${registry}/${repository}${insecure ? '!' : ''}${serves === 'all' ? '' : ` ${serves}`}`);
+  conf
+    .endpoints(parseReference(name))
+    .map(
+      ({ registry, repository, insecure, serves }) =>
+        `${registry}/${repository}${insecure ? '!' : ''}${serves === 'all' ? '' : ` ${serves}`}`,
+    );
 
 const example = `
 unqualified-search-registries = ["example.com"]
@@ -75,8 +81,22 @@ blocked = true
 test('mirrors, remapped prefixes and wildcards lead to the places the man page says', async () => {
   const conf = await load(example);
   const table: [string, string[]][] = [
-    ['example.com/foo/image:latest', ['mirror-0.local/mirror-for-foo/image', 'mirror-1.local:5000/mirrors/foo/image! digest-only', 'internal.example/bar/image']],
-    ['example.com/foo', ['mirror-0.local/mirror-for-foo', 'mirror-1.local:5000/mirrors/foo! digest-only', 'internal.example/bar']],
+    [
+      'example.com/foo/image:latest',
+      [
+        'mirror-0.local/mirror-for-foo/image',
+        'mirror-1.local:5000/mirrors/foo/image! digest-only',
+        'internal.example/bar/image',
+      ],
+    ],
+    [
+      'example.com/foo',
+      [
+        'mirror-0.local/mirror-for-foo',
+        'mirror-1.local:5000/mirrors/foo! digest-only',
+        'internal.example/bar',
+      ],
+    ],
     ['example.com/foobar', ['example.com/foobar']],
     ['registry.com/a/b', ['mirror.registry.com/a/b digest-only', 'registry.com/a/b']],
     ['alpine', ['localhost:5001/library/alpine', 'docker.io/library/alpine']],
@@ -112,7 +132,8 @@ location = "c.com/two@${digest}"
 });
 
 test('drop-ins replace tables of the same prefix; a user’s file keeps the system’s out', async () => {
-  const registry = (prefix: string, location: string) => `[[registry]]\nprefix = "${prefix}"\nlocation = "${location}"\n`;
+  const registry = (prefix: string, location: string) =>
+    `[[registry]]\nprefix = "${prefix}"\nlocation = "${location}"\n`;
   const system = {
     'etc/registries.conf': registry('a.com', 'one.com') + registry('b.com', 'one.com'),
     'etc/registries.conf.d/10.conf': registry('a.com', 'two.com'),
@@ -122,7 +143,11 @@ test('drop-ins replace tables of the same prefix; a user’s file keeps the syst
   };
   const read = (files: Record<string, string>, env = {}) =>
     withFiles(files, async (folder) => {
-      const conf = await loadRegistriesConf({ env, home: join(folder, 'home'), systemFolder: join(folder, 'etc') });
+      const conf = await loadRegistriesConf({
+        env,
+        home: join(folder, 'home'),
+        systemFolder: join(folder, 'etc'),
+      });
       return ['a.com/x', 'b.com/x', 'c.com/x'].map((name) => places(conf, name)[0]);
     });
   assert.deepEqual(await read(system), ['three.com/x', 'one.com/x', 'four.com/x']);
@@ -130,11 +155,17 @@ test('drop-ins replace tables of the same prefix; a user’s file keeps the syst
     await read({ ...system, 'home/.config/containers/registries.conf': registry('b.com', 'mine.com') }),
     ['a.com/x', 'mine.com/x', 'four.com/x'],
   );
-  assert.deepEqual(await read({ ...system }, { CONTAINERS_REGISTRIES_CONF: '/dev/null' }), ['a.com/x', 'b.com/x', 'c.com/x']);
+  assert.deepEqual(await read({ ...system }, { CONTAINERS_REGISTRIES_CONF: '/dev/null' }), [
+    'a.com/x',
+    'b.com/x',
+    'c.com/x',
+  ]);
 });
 
 test('the old format still says what is insecure and blocked', async () => {
-  const conf = await load('[registries.search]\nregistries = ["x.com"]\n[registries.insecure]\nregistries = ["i.com"]\n[registries.block]\nregistries = ["b.com"]\n');
+  const conf = await load(
+    '[registries.search]\nregistries = ["x.com"]\n[registries.insecure]\nregistries = ["i.com"]\n[registries.block]\nregistries = ["b.com"]\n',
+  );
   assert.equal(conf.isInsecure(parseReference('i.com/x')), true);
   assert.throws(() => conf.endpoints(parseReference('b.com/x')), { code: 'TSB_REGISTRY_BLOCKED' });
 });
@@ -148,8 +179,14 @@ test('faults name the file and what is wrong', async () => {
     ['[[registry]]\nlocation = "a"\ninsecure = "yes"\n', /insecure is not true or false/],
     ['[[registry]]\nlocation = "a"\n[[registry]]\nlocation = "a"\n', /several \[\[registry\]\] for a/],
     ['[registry]\nlocation = "a"\n', /write \[\[registry\]\]/],
-    ['[[registry]]\nlocation = "a"\n[[registry.mirror]]\nlocation = "m"\npull-from-mirror = "sometimes"\n', /all, digest-only or tag-only/],
-    ['[[registry]]\nlocation = "a"\nmirror-by-digest-only = true\n[[registry.mirror]]\nlocation = "m"\npull-from-mirror = "all"\n', /cannot be set/],
+    [
+      '[[registry]]\nlocation = "a"\n[[registry.mirror]]\nlocation = "m"\npull-from-mirror = "sometimes"\n',
+      /all, digest-only or tag-only/,
+    ],
+    [
+      '[[registry]]\nlocation = "a"\nmirror-by-digest-only = true\n[[registry.mirror]]\nlocation = "m"\npull-from-mirror = "all"\n',
+      /cannot be set/,
+    ],
     ['x = 1\n\ny = [1, 2\n', /conf:\d: expected/],
   ];
   for (const [text, message] of table) {
@@ -159,12 +196,15 @@ test('faults name the file and what is wrong', async () => {
       return true;
     });
   }
-  await assert.rejects(loadRegistriesConf({ env: {}, home: '/', path: '/nonexistent/x' }), { code: 'TSB_USAGE_BAD_REGISTRIES_CONF' });
+  await assert.rejects(loadRegistriesConf({ env: {}, home: '/', path: '/nonexistent/x' }), {
+    code: 'TSB_USAGE_BAD_REGISTRIES_CONF',
+  });
 });
 
 test('the TOML that is used is read as the TOML spec says', () => {
   const plain = (text: string): unknown => JSON.parse(JSON.stringify(parseToml(text, 'f')));
-  assert.deepEqual(plain(String.raw`
+  assert.deepEqual(
+    plain(String.raw`
 # comment
 a = "x\t\"\u00e9\\" # after
 'quoted key'."b.c" = 'raw\n'
@@ -186,11 +226,23 @@ m = 2
 n = 3
 [[arr.deep]]
 o = 4
-`), {
-    a: 'x\t"é\\', 'quoted key': { 'b.c': 'raw\\n' }, n: 1000, neg: -7, t: true, list: ['a', 'b'],
-    inline: { x: 1, y: { z: [{ q: false }] } }, ['__proto__']: 'own', table: { sub: { k: 'v' } },
-    arr: [{ n: 1, inner: { m: 2 } }, { n: 3, deep: [{ o: 4 }] }],
-  });
+`),
+    {
+      a: 'x\t"é\\',
+      'quoted key': { 'b.c': 'raw\\n' },
+      n: 1000,
+      neg: -7,
+      t: true,
+      list: ['a', 'b'],
+      inline: { x: 1, y: { z: [{ q: false }] } },
+      ['__proto__']: 'own',
+      table: { sub: { k: 'v' } },
+      arr: [
+        { n: 1, inner: { m: 2 } },
+        { n: 3, deep: [{ o: 4 }] },
+      ],
+    },
+  );
   const bad: [string, RegExp][] = [
     ['a = 1\na = 2', /f:2: a is set twice/],
     ['a = bare', /strings need quotes/],

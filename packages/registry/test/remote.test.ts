@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { after, before, describe, test } from 'node:test';
-import { sha256, TsbuildError, type Descriptor } from '@tsbuild/core';
+import { sha256, type TsbuildError, type Descriptor } from '@tsbuild/core';
 import type { Transfer } from '../src/api.js';
 import { createMemoryContentStore } from '../src/content/memory.js';
 import { validateImage } from '../src/content/validate.js';
@@ -37,12 +37,18 @@ describe('an open registry', { skip: noRegistry }, () => {
       const resolved = await resolveManifest(repository, '1.0', other, { signal, name, platform: amd64 });
       assert.equal(resolved.descriptor.digest, image.descriptor.digest);
       assert.deepEqual(resolved.config.config?.Cmd, ['/file-0']);
-      assert.equal(await other.has(image.layers[0]!.digest), undefined, 'layers wait until they are asked for');
+      assert.equal(
+        await other.has(image.layers[0]!.digest),
+        undefined,
+        'layers wait until they are asked for',
+      );
       await pullLayers(repository, resolved, createBlobFetcher(other), { signal });
       assert.deepEqual(await validateImage(other, resolved.descriptor, signal), []);
 
       if (noSkopeo === false) {
-        const seen = spawnSync('skopeo', ['inspect', '--tls-verify=false', `docker://${name}`], { encoding: 'utf8' });
+        const seen = spawnSync('skopeo', ['inspect', '--tls-verify=false', `docker://${name}`], {
+          encoding: 'utf8',
+        });
         assert.equal(seen.status, 0, seen.stderr);
         assert.equal(JSON.parse(seen.stdout).Digest, image.descriptor.digest);
       }
@@ -103,7 +109,11 @@ describe('an open registry', { skip: noRegistry }, () => {
       assert.equal(await part.has(images[0]!.descriptor.digest), undefined);
 
       await assert.rejects(
-        resolveManifest(repository, 'all', part, { signal, name: 'multi:all', platform: { os: 'linux', architecture: 's390x' } }),
+        resolveManifest(repository, 'all', part, {
+          signal,
+          name: 'multi:all',
+          platform: { os: 'linux', architecture: 's390x' },
+        }),
         (error: TsbuildError) => {
           assert.equal(error.code, 'TSB_RESOLVE_NO_PLATFORM');
           assert.equal(error.message, 'multi:all has no image for platform linux/s390x');
@@ -170,7 +180,9 @@ describe('a registry with basic authentication', { skip: noRegistry }, () => {
     const image = await makeImage(store, { sizes: [100] });
     const name = `${registry.host}/private/app`;
     const push = async (credential?: { username: string; password: string }) => {
-      const client = testClient({ credentials: { find: async () => (credential === undefined ? {} : { credential }) } });
+      const client = testClient({
+        credentials: { find: async () => (credential === undefined ? {} : { credential }) },
+      });
       try {
         return await pushImage(await client.repository(name), 'x', image.descriptor, store, { signal });
       } finally {
@@ -196,7 +208,9 @@ describe('a registry with basic authentication', { skip: noRegistry }, () => {
     const client = testClient();
     try {
       assert.deepEqual(await client.login(registry.host, user, signal), user);
-      await assert.rejects(client.login(registry.host, { ...user, password: 'wrong' }, signal), { code: 'TSB_AUTH_DENIED' });
+      await assert.rejects(client.login(registry.host, { ...user, password: 'wrong' }, signal), {
+        code: 'TSB_AUTH_DENIED',
+      });
     } finally {
       await client.close();
     }
@@ -223,13 +237,22 @@ describe('a registry with a token server', { skip: noRegistry }, () => {
       const store = createMemoryContentStore();
       const image = await makeImage(store, { sizes: [100, 200, 300, 400] });
       tokens.requests.length = 0;
-      await pushImage(await client.repository(`${registry.host}/team/app`), 'x', image.descriptor, store, { signal });
+      await pushImage(await client.repository(`${registry.host}/team/app`), 'x', image.descriptor, store, {
+        signal,
+      });
       assert.deepEqual(tokens.requests, [
         { method: 'GET', scopes: ['repository:team/app:pull,push'], user: 'jane', grant: undefined },
       ]);
       const other = createMemoryContentStore();
-      await pullImage(await client.repository(`${registry.host}/team/app`), 'x', other, { signal, name: 'app', platform: amd64 });
-      assert.deepEqual(tokens.requests.slice(1).map(({ scopes }) => scopes), [['repository:team/app:pull']]);
+      await pullImage(await client.repository(`${registry.host}/team/app`), 'x', other, {
+        signal,
+        name: 'app',
+        platform: amd64,
+      });
+      assert.deepEqual(
+        tokens.requests.slice(1).map(({ scopes }) => scopes),
+        [['repository:team/app:pull']],
+      );
     } finally {
       await client.close();
     }
@@ -278,7 +301,9 @@ describe('a registry with a token server', { skip: noRegistry }, () => {
       const repository = await client.repository(`${registry.host}/team/app`);
       await pullImage(repository, 'x', store, { signal, name: 'app', platform: amd64 });
       const image = await makeImage(store, { sizes: [100] });
-      await assert.rejects(pushImage(repository, 'y', image.descriptor, store, { signal }), { code: 'TSB_AUTH_DENIED' });
+      await assert.rejects(pushImage(repository, 'y', image.descriptor, store, { signal }), {
+        code: 'TSB_AUTH_DENIED',
+      });
     } finally {
       await client.close();
     }
@@ -288,11 +313,14 @@ describe('a registry with a token server', { skip: noRegistry }, () => {
     const client = testClient();
     const kept = await client.login(registry.host, { username: 'jane', password: 'pw' }, signal);
     assert.deepEqual(kept, { identityToken: 'refresh-jane', username: 'jane' });
-    await assert.rejects(client.login(registry.host, { username: 'jane', password: 'no' }, signal), (error: TsbuildError) => {
-      assert.equal(error.code, 'TSB_AUTH_DENIED');
-      assert.match(error.message, /incorrect username or password/);
-      return true;
-    });
+    await assert.rejects(
+      client.login(registry.host, { username: 'jane', password: 'no' }, signal),
+      (error: TsbuildError) => {
+        assert.equal(error.code, 'TSB_AUTH_DENIED');
+        assert.match(error.message, /incorrect username or password/);
+        return true;
+      },
+    );
     await client.close();
 
     const again = testClient({ credentials: { find: async () => ({ credential: kept }) } });
@@ -300,10 +328,12 @@ describe('a registry with a token server', { skip: noRegistry }, () => {
       tokens.requests.length = 0;
       const repository = await again.repository(`${registry.host}/team/app`);
       await repository.manifest('x', { signal });
-      assert.deepEqual(tokens.requests.map(({ method, grant }) => [method, grant]), [['POST', 'refresh_token']]);
+      assert.deepEqual(
+        tokens.requests.map(({ method, grant }) => [method, grant]),
+        [['POST', 'refresh_token']],
+      );
     } finally {
       await again.close();
     }
   });
 });
-

@@ -43,33 +43,59 @@ function* blobFiles(store: ContentStore, blobs: readonly Descriptor[]): Iterable
   yield { path: 'blobs', type: 'Directory', size: 0 };
   yield { path: 'blobs/sha256', type: 'Directory', size: 0 };
   for (const blob of blobs) {
-    yield { path: `blobs/sha256/${hexOf(blob.digest)}`, type: 'File', size: blob.size, body: store.open(blob) };
+    yield {
+      path: `blobs/sha256/${hexOf(blob.digest)}`,
+      type: 'File',
+      size: blob.size,
+      body: store.open(blob),
+    };
   }
 }
 
 /** A tar of an OCI layout. */
 export async function* ociArchive(store: ContentStore, images: readonly NamedImage[]): ByteStream {
-  const blobs = await collectBlobs(store, images.map(({ descriptor }) => descriptor));
-  yield* writeTar([...blobFiles(store, blobs), file('index.json', layoutIndex(images)), file('oci-layout', layoutFile)]);
+  const blobs = await collectBlobs(
+    store,
+    images.map(({ descriptor }) => descriptor),
+  );
+  yield* writeTar([
+    ...blobFiles(store, blobs),
+    file('index.json', layoutIndex(images)),
+    file('oci-layout', layoutFile),
+  ]);
 }
 
 /**
  * A tar as `docker save` writes it since version 25: an OCI layout with docker's manifest.json beside it. That file
  * holds one platform: of an index, the one that serves `platform` best.
  */
-export async function* dockerArchive(store: ContentStore, images: readonly NamedImage[], platform: Platform): ByteStream {
-  const blobs = await collectBlobs(store, images.map(({ descriptor }) => descriptor));
+export async function* dockerArchive(
+  store: ContentStore,
+  images: readonly NamedImage[],
+  platform: Platform,
+): ByteStream {
+  const blobs = await collectBlobs(
+    store,
+    images.map(({ descriptor }) => descriptor),
+  );
   const entries = [];
   for (const { descriptor, names } of images) {
     let at = descriptor;
     while (isIndexType(at.mediaType)) {
-      at = chooseManifest(decodeIndex(await store.read(at), `index ${at.digest}`), platform, names[0] ?? at.digest);
+      at = chooseManifest(
+        decodeIndex(await store.read(at), `index ${at.digest}`),
+        platform,
+        names[0] ?? at.digest,
+      );
     }
     const manifest = decodeManifest(await store.read(at), `manifest ${at.digest}`);
     const path = (blob: Descriptor) => `blobs/sha256/${hexOf(blob.digest)}`;
     entries.push({
       Config: path(manifest.config),
-      RepoTags: names.length === 0 ? null : names.map((name) => familiarReference(withDefaultTag(parseReference(name)))),
+      RepoTags:
+        names.length === 0
+          ? null
+          : names.map((name) => familiarReference(withDefaultTag(parseReference(name)))),
       Layers: manifest.layers.map(path),
     });
   }
@@ -91,7 +117,10 @@ export async function writeLayout(
   folder: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const blobs = await collectBlobs(store, images.map(({ descriptor }) => descriptor));
+  const blobs = await collectBlobs(
+    store,
+    images.map(({ descriptor }) => descriptor),
+  );
   await mkdir(join(folder, 'blobs/sha256'), { recursive: true });
   for (const blob of blobs) {
     signal.throwIfAborted();
@@ -101,7 +130,11 @@ export async function writeLayout(
   await writeAtomically(join(folder, 'index.json'), [layoutIndex(images)], signal);
 }
 
-async function writeAtomically(path: string, body: AsyncIterable<Uint8Array> | Uint8Array[], signal: AbortSignal): Promise<void> {
+async function writeAtomically(
+  path: string,
+  body: AsyncIterable<Uint8Array> | Uint8Array[],
+  signal: AbortSignal,
+): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}`;
   try {
     const handle = await open(temporary, 'wx');

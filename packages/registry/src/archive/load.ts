@@ -5,7 +5,14 @@
 import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join, posix } from 'node:path';
-import { hexOf, mediaTypes, TsbuildError, type Descriptor, type Digest, type ImageManifest } from '@tsbuild/core';
+import {
+  hexOf,
+  mediaTypes,
+  TsbuildError,
+  type Descriptor,
+  type Digest,
+  type ImageManifest,
+} from '@tsbuild/core';
 import type { ByteStream, ContentStore } from '../api.js';
 import { decompress } from '../compress/decompress.js';
 import { measure } from '../compress/measure.js';
@@ -44,7 +51,11 @@ function broken(why: string): TsbuildError {
  * @returns the images with their full names, for the caller to tag
  * @throws TsbuildError TSB_INTEGRITY_*
  */
-export async function loadArchive(source: ByteStream, store: ContentStore, signal: AbortSignal): Promise<NamedImage[]> {
+export async function loadArchive(
+  source: ByteStream,
+  store: ContentStore,
+  signal: AbortSignal,
+): Promise<NamedImage[]> {
   const contents: Contents = { files: new Map(), links: new Map(), documents: new Map() };
   for await (const { path, type, target, body } of readTar(decompress(source))) {
     signal.throwIfAborted();
@@ -58,7 +69,11 @@ export async function loadArchive(source: ByteStream, store: ContentStore, signa
     }
   }
   const images = await findImages(store, contents);
-  const blobs = await collectBlobs(store, images.map(({ descriptor }) => descriptor), { partial: true });
+  const blobs = await collectBlobs(
+    store,
+    images.map(({ descriptor }) => descriptor),
+    { partial: true },
+  );
   for (const { digest, size } of blobs) {
     if ((await store.has(digest)) !== size) throw broken(`blob ${digest} is missing or cut short`);
   }
@@ -123,7 +138,8 @@ async function fromDockerManifest(
   const images: NamedImage[] = [];
   for (const entry of entries as Record<string, unknown>[]) {
     const { Config: configPath, Layers: layerPaths, RepoTags: tags } = entry ?? {};
-    if (typeof configPath !== 'string' || !Array.isArray(layerPaths)) throw broken('manifest.json lacks Config or Layers');
+    if (typeof configPath !== 'string' || !Array.isArray(layerPaths))
+      throw broken('manifest.json lacks Config or Layers');
     const config = find(configPath);
     if (config === undefined) throw broken(`${configPath} is missing`);
     const diffIds = decodeConfig(await store.read(config), configPath).rootfs.diff_ids;
@@ -143,7 +159,9 @@ async function fromDockerManifest(
       layers,
     };
     const stored = await store.putBytes(Buffer.from(JSON.stringify(manifest)));
-    const names = Array.isArray(tags) ? tags.filter((tag): tag is string => typeof tag === 'string').map(normalizeReference) : [];
+    const names = Array.isArray(tags)
+      ? tags.filter((tag): tag is string => typeof tag === 'string').map(normalizeReference)
+      : [];
     images.push({ descriptor: { mediaType: mediaTypes.ociManifest, ...stored }, names });
   }
   if (images.length === 0) throw broken('manifest.json names no image');
@@ -158,9 +176,13 @@ async function describeLayer(store: ContentStore, layer: StoredFile, diffId: Dig
   for await (const _chunk of plain.stream);
   const found = plain.result().digest;
   if (found !== diffId) {
-    throw new TsbuildError('TSB_INTEGRITY_DIFF_ID', `a layer unpacks to ${found}, the config says ${diffId}`, {
-      hint: 'The archive is damaged: write it again.',
-    });
+    throw new TsbuildError(
+      'TSB_INTEGRITY_DIFF_ID',
+      `a layer unpacks to ${found}, the config says ${diffId}`,
+      {
+        hint: 'The archive is damaged: write it again.',
+      },
+    );
   }
   const types = { gzip: mediaTypes.ociLayerGzip, zstd: mediaTypes.ociLayerZstd, plain: mediaTypes.ociLayer };
   return { mediaType: types[packing as keyof typeof types], digest: layer.digest, size: layer.size };
@@ -192,7 +214,11 @@ export async function loadLayout(
     });
   }
   const images = fromEntries(chosen);
-  for (const blob of await collectBlobs(source, images.map(({ descriptor }) => descriptor), { partial: true })) {
+  for (const blob of await collectBlobs(
+    source,
+    images.map(({ descriptor }) => descriptor),
+    { partial: true },
+  )) {
     signal.throwIfAborted();
     await store.put(source.open(blob), blob, signal);
   }
@@ -206,7 +232,8 @@ function isSelected({ digest, annotations }: Descriptor, select: string): boolea
 /** Reads blobs of a folder that is not ours: nothing is created in it, and nothing in it believed. */
 function folderStore(folder: string): Pick<ContentStore, 'has' | 'open' | 'read'> {
   const pathOf = (digest: Digest) => join(folder, 'blobs/sha256', hexOf(digest));
-  const open = ({ digest }: StoredFile): ByteStream => createReadStream(pathOf(digest), { highWaterMark: 1 << 20 });
+  const open = ({ digest }: StoredFile): ByteStream =>
+    createReadStream(pathOf(digest), { highWaterMark: 1 << 20 });
   return {
     has: async (digest) => (await stat(pathOf(digest)).catch(() => undefined))?.size,
     open,

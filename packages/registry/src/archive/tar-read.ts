@@ -84,7 +84,15 @@ export async function* readTar(source: ByteStream): AsyncGenerator<TarEntry> {
       if (!header.cksumValid) throw broken('the checksum of a header is wrong');
       const size = header.size ?? 0;
       if (!Number.isSafeInteger(size) || size < 0) throw broken(`an entry of size ${size}`);
-      if (['ExtendedHeader', 'GlobalExtendedHeader', 'NextFileHasLongPath', 'NextFileHasLongLinkpath', 'OldGnuLongPath'].includes(header.type)) {
+      if (
+        [
+          'ExtendedHeader',
+          'GlobalExtendedHeader',
+          'NextFileHasLongPath',
+          'NextFileHasLongLinkpath',
+          'OldGnuLongPath',
+        ].includes(header.type)
+      ) {
         if (size > metadataLimit) throw broken('an extended header is too large');
         const text = ((await reader.exactly(size)) ?? Buffer.alloc(0)).toString('utf8');
         await reader.exactly(padding(size));

@@ -26,7 +26,8 @@ export function parseChallenges(header: string): Challenge[] {
     const pair = take(parameter);
     if (pair !== null) {
       if (current !== undefined) {
-        current.parameters[(pair[1] as string).toLowerCase()] = pair[2]?.replace(/\\(.)/g, '$1') ?? (pair[3] as string);
+        current.parameters[(pair[1] as string).toLowerCase()] =
+          pair[2]?.replace(/\\(.)/g, '$1') ?? (pair[3] as string);
       }
       continue;
     }

@@ -62,7 +62,8 @@ export async function readConfigFile(path: string): Promise<ConfigFile> {
   if (credHelpers !== undefined && credHelpers !== null && !isObject(credHelpers)) {
     throw badConfig(path, 'credHelpers is not an object');
   }
-  if (credsStore !== undefined && typeof credsStore !== 'string') throw badConfig(path, 'credsStore is not a string');
+  if (credsStore !== undefined && typeof credsStore !== 'string')
+    throw badConfig(path, 'credsStore is not a string');
   return value as ConfigFile;
 }
 

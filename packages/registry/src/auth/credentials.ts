@@ -56,7 +56,8 @@ export function userCredentials(options: CredentialOptions): CredentialSource {
   }
 
   async function inFile(config: ConfigFile, registry: string, repository: string): Promise<FoundCredential> {
-    const helper = config.credHelpers?.[serverKey(registry)] ?? config.credHelpers?.[registry] ?? config.credsStore;
+    const helper =
+      config.credHelpers?.[serverKey(registry)] ?? config.credHelpers?.[registry] ?? config.credsStore;
     let problem: string | undefined;
     if (helper) {
       const answer = await askHelper(helper, serverKey(registry));
@@ -65,13 +66,19 @@ export function userCredentials(options: CredentialOptions): CredentialSource {
     }
     const entry = findEntry(config.auths ?? {}, registry, repository);
     const credential = entry === undefined ? undefined : decodeEntry(entry);
-    return { ...(credential === undefined ? {} : { credential }), ...(problem === undefined ? {} : { problem }) };
+    return {
+      ...(credential === undefined ? {} : { credential }),
+      ...(problem === undefined ? {} : { problem }),
+    };
   }
 
   return {
     async find(registry, repository) {
       const problems: string[] = [];
-      const paths = [dockerConfigPath(options.env, options.home), ...containersAuthPaths(options.env, options.home)];
+      const paths = [
+        dockerConfigPath(options.env, options.home),
+        ...containersAuthPaths(options.env, options.home),
+      ];
       for (const path of paths) {
         const found = await inFile(await readConfigFile(path), registry, repository);
         if (found.credential !== undefined) return found;
@@ -83,7 +90,11 @@ export function userCredentials(options: CredentialOptions): CredentialSource {
 }
 
 /** Keeps a credential that was verified: in the configured helper, else in docker's config.json. @returns where */
-export async function storeCredential(registry: string, credential: Credential, options: CredentialOptions): Promise<string> {
+export async function storeCredential(
+  registry: string,
+  credential: Credential,
+  options: CredentialOptions,
+): Promise<string> {
   const path = dockerConfigPath(options.env, options.home);
   const config = await readConfigFile(path);
   const server = serverKey(registry);
@@ -112,7 +123,8 @@ export async function eraseCredential(registry: string, options: CredentialOptio
     const config = await readConfigFile(path);
     const helper = config.credHelpers?.[server] ?? config.credsStore;
     if (helper) {
-      const there = (await runHelper(helper, 'get', server, options.env).catch(() => undefined)) !== undefined;
+      const there =
+        (await runHelper(helper, 'get', server, options.env).catch(() => undefined)) !== undefined;
       if (there) await runHelper(helper, 'erase', server, options.env);
       found ||= there;
     }
@@ -120,7 +132,9 @@ export async function eraseCredential(registry: string, options: CredentialOptio
     if (keys.length === 0) continue;
     found = true;
     await editConfigFile(path, (edited) => {
-      edited.auths = Object.fromEntries(Object.entries(edited.auths ?? {}).filter(([key]) => !keys.includes(key)));
+      edited.auths = Object.fromEntries(
+        Object.entries(edited.auths ?? {}).filter(([key]) => !keys.includes(key)),
+      );
     });
   }
   return found;
@@ -128,7 +142,9 @@ export async function eraseCredential(registry: string, options: CredentialOptio
 
 /** What docker calls a registry in its files: its host, or the old URL for Docker Hub. */
 export function serverKey(registry: string): string {
-  return ['docker.io', 'index.docker.io', 'registry-1.docker.io'].includes(registry) ? dockerHubKey : registry;
+  return ['docker.io', 'index.docker.io', 'registry-1.docker.io'].includes(registry)
+    ? dockerHubKey
+    : registry;
 }
 
 /** docker's ConvertToHostname: entries may be written as URLs. */
@@ -138,7 +154,11 @@ function hostOfKey(key: string): string {
 }
 
 /** The longest entry that names the repository or a part of its path (containers-auth.json(5)), else the host's. */
-function findEntry(auths: Record<string, AuthEntry>, registry: string, repository: string): AuthEntry | undefined {
+function findEntry(
+  auths: Record<string, AuthEntry>,
+  registry: string,
+  repository: string,
+): AuthEntry | undefined {
   const parts = `${registry}/${repository}`.split('/');
   for (let length = parts.length; length > 1; length -= 1) {
     const exact = auths[parts.slice(0, length).join('/')];
@@ -180,7 +200,10 @@ async function fromHelper(name: string, server: string, env: Environment): Promi
   }
   const { Username, Secret } = (value ?? {}) as { Username?: unknown; Secret?: unknown };
   if (typeof Username !== 'string' || typeof Secret !== 'string') {
-    throw new TsbuildError('TSB_AUTH_HELPER_FAILED', `credential helper docker-credential-${name}: its answer makes no sense`);
+    throw new TsbuildError(
+      'TSB_AUTH_HELPER_FAILED',
+      `credential helper docker-credential-${name}: its answer makes no sense`,
+    );
   }
   if (Username === '' && Secret === '') return {};
   if (Username === '<token>') return { credential: { identityToken: Secret } };

@@ -18,7 +18,10 @@ export async function findHelper(name: string, env: Environment): Promise<string
     if (!isAbsolute(directory)) continue;
     const path = join(directory, `docker-credential-${name}`);
     if (!(await isPrivate(directory)) || !(await isPrivate(path))) continue;
-    const executable = await access(path, constants.X_OK).then(() => true, () => false);
+    const executable = await access(path, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
     if (executable) return path;
   }
   return undefined;
@@ -68,5 +71,7 @@ export async function runHelper(
   if (code === 0) return output.stdout;
   const said = (output.stdout + output.stderr).trim();
   if (verb !== 'store' && /credentials not found|not found in native keychain/i.test(said)) return undefined;
-  throw failed(`${verb} ${code === null ? 'was killed' : `ended with ${code}`}${said === '' ? '' : `: ${said.slice(0, 500)}`}`);
+  throw failed(
+    `${verb} ${code === null ? 'was killed' : `ended with ${code}`}${said === '' ? '' : `: ${said.slice(0, 500)}`}`,
+  );
 }

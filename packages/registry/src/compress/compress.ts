@@ -30,9 +30,13 @@ export function compress(source: ByteStream, options: CompressOptions): ByteStre
   const level = options.level ?? defaultLevels[compression];
   const [lowest, highest] = ranges[compression];
   if (!Number.isInteger(level) || level < lowest || level > highest) {
-    throw new TsbuildError('TSB_USAGE_BAD_COMPRESSION_LEVEL', `${compression} has no compression level ${level}`, {
-      hint: `Give compression-level a number from ${lowest} to ${highest}.`,
-    });
+    throw new TsbuildError(
+      'TSB_USAGE_BAD_COMPRESSION_LEVEL',
+      `${compression} has no compression level ${level}`,
+      {
+        hint: `Give compression-level a number from ${lowest} to ${highest}.`,
+      },
+    );
   }
   return compression === 'gzip' ? gzip(source, level) : zstd(source, level);
 }
@@ -68,7 +72,9 @@ export async function repackLayer(
   const current = compressionOf(layer.mediaType);
   if (current === options.compression || (current !== 'uncompressed' && options.force !== true)) return layer;
   const packed = await packLayer(store, plain(), options);
-  return layer.annotations === undefined ? packed.descriptor : { ...packed.descriptor, annotations: layer.annotations };
+  return layer.annotations === undefined
+    ? packed.descriptor
+    : { ...packed.descriptor, annotations: layer.annotations };
 }
 
 /** What a layer's media type says it is packed with; undefined for types that are no layer. */

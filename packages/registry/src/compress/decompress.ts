@@ -26,17 +26,25 @@ export async function* decompress(source: ByteStream, options: DecompressOptions
   else if (packing === 'zstd') plain = unzstd(stream);
   else if (packing !== 'plain') {
     await stream[Symbol.asyncIterator]().return?.();
-    throw new TsbuildError('TSB_USAGE_COMPRESSION', `layers packed with ${packing} are not part of the OCI image spec`, {
-      hint: `Unpack it first with ${packing} -d, or pack it with gzip or zstd.`,
-    });
+    throw new TsbuildError(
+      'TSB_USAGE_COMPRESSION',
+      `layers packed with ${packing} are not part of the OCI image spec`,
+      {
+        hint: `Unpack it first with ${packing} -d, or pack it with gzip or zstd.`,
+      },
+    );
   }
   let size = 0;
   for await (const chunk of plain) {
     size += chunk.length;
     if (options.limit !== undefined && size > options.limit) {
-      throw new TsbuildError('TSB_INTEGRITY_SIZE', `the unpacked data is larger than ${options.limit} bytes`, {
-        hint: 'Compressed data that grows without end is an attack or a fault of its source.',
-      });
+      throw new TsbuildError(
+        'TSB_INTEGRITY_SIZE',
+        `the unpacked data is larger than ${options.limit} bytes`,
+        {
+          hint: 'Compressed data that grows without end is an attack or a fault of its source.',
+        },
+      );
     }
     yield chunk;
   }

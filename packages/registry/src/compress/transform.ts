@@ -6,9 +6,11 @@ import type { ByteStream } from '../api.js';
 
 export async function* throughTransform(source: ByteStream, transform: Transform): ByteStream {
   const failure: { error?: unknown } = {};
-  const feeding = pipeline(Readable.from(source, { objectMode: true, highWaterMark: 1 }), transform).catch((error: unknown) => {
-    failure.error = error;
-  });
+  const feeding = pipeline(Readable.from(source, { objectMode: true, highWaterMark: 1 }), transform).catch(
+    (error: unknown) => {
+      failure.error = error;
+    },
+  );
   try {
     for await (const chunk of transform as AsyncIterable<Buffer>) yield chunk;
   } catch (error) {

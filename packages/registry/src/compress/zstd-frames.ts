@@ -52,7 +52,9 @@ export async function* zstdFrames(source: ByteStream): AsyncGenerator<FramePart>
         walk.ends = false;
         walk.inFrame = false;
       }
-      const length = walk.inFrame ? readBlockHeader(data.subarray(at), walk) : readFrameHeader(data.subarray(at), walk);
+      const length = walk.inFrame
+        ? readBlockHeader(data.subarray(at), walk)
+        : readFrameHeader(data.subarray(at), walk);
       if (length === 0) break;
       at += length;
     }
@@ -92,8 +94,11 @@ function readFrameHeader(data: Buffer, walk: Walk): number {
   const dictionaryAt = 5 + (singleSegment ? 0 : 1);
   const length = dictionaryAt + dictionaryBytes + sizeBytes;
   if (data.length < length) return 0;
-  if (dictionaryBytes > 0 && data.readUIntLE(dictionaryAt, dictionaryBytes) !== 0) throw broken('it needs a dictionary');
-  const window = singleSegment ? contentSize(data, length - sizeBytes, sizeBytes) : windowSize(data[5] as number);
+  if (dictionaryBytes > 0 && data.readUIntLE(dictionaryAt, dictionaryBytes) !== 0)
+    throw broken('it needs a dictionary');
+  const window = singleSegment
+    ? contentSize(data, length - sizeBytes, sizeBytes)
+    : windowSize(data[5] as number);
   if (window > maximumWindow) throw broken(`it needs a window of more than ${maximumWindow >> 20} MiB`);
   Object.assign(walk, { inFrame: true, skippable: false, hasChecksum: (descriptor & 4) !== 0 });
   return length;

@@ -23,9 +23,13 @@ export const canWriteZstd = native.createZstdCompress !== undefined;
 export function zstd(source: ByteStream, level: number): ByteStream {
   const { ZSTD_c_compressionLevel: levelKey = 0, ZSTD_c_checksumFlag: checksumKey = 0 } = native.constants;
   if (native.createZstdCompress === undefined) {
-    throw new TsbuildError('TSB_USAGE_ZSTD_UNAVAILABLE', `zstd compression needs Node 22.15 or newer; this is ${process.version}`, {
-      hint: 'Use a newer Node, or compression=gzip.',
-    });
+    throw new TsbuildError(
+      'TSB_USAGE_ZSTD_UNAVAILABLE',
+      `zstd compression needs Node 22.15 or newer; this is ${process.version}`,
+      {
+        hint: 'Use a newer Node, or compression=gzip.',
+      },
+    );
   }
   const params = { [levelKey]: level, [checksumKey]: 1 };
   return throughTransform(source, native.createZstdCompress({ chunkSize, params }));
@@ -71,7 +75,10 @@ async function* decodeSlowly(frame: ByteStream): ByteStream {
     }
   } catch (error) {
     if (TsbuildError.is(error)) throw error;
-    throw new TsbuildError('TSB_INTEGRITY_BAD_COMPRESSION', `not a valid zstd stream: ${(error as Error).message}`, { cause: error });
+    throw new TsbuildError(
+      'TSB_INTEGRITY_BAD_COMPRESSION',
+      `not a valid zstd stream: ${(error as Error).message}`,
+      { cause: error },
+    );
   }
 }
-

@@ -66,19 +66,31 @@ export async function loadRegistriesConf(options: RegistriesConfOptions): Promis
   return {
     endpoints(reference) {
       const table = choose(list, reference);
-      const own: Endpoint = { registry: reference.registry, repository: reference.repository, insecure: false, serves: 'all' };
+      const own: Endpoint = {
+        registry: reference.registry,
+        repository: reference.repository,
+        insecure: false,
+        serves: 'all',
+      };
       if (table === undefined) return [own];
       if (table.blocked) {
-        throw new TsbuildError('TSB_REGISTRY_BLOCKED', `${repositoryName(reference)} is blocked by ${table.file}`, {
-          hint: `Take blocked = true for ${table.prefix} away, or use another image.`,
-        });
+        throw new TsbuildError(
+          'TSB_REGISTRY_BLOCKED',
+          `${repositoryName(reference)} is blocked by ${table.file}`,
+          {
+            hint: `Take blocked = true for ${table.prefix} away, or use another image.`,
+          },
+        );
       }
       const at = (location: string, rest: Pick<Endpoint, 'insecure' | 'serves'>): Endpoint => ({
         ...split(rewrite(reference, table, location)),
         ...rest,
       });
       const primary = at(table.location, { insecure: table.insecure, serves: 'all' });
-      return [...table.mirrors.map(({ location, insecure, serves }) => at(location, { insecure, serves })), primary];
+      return [
+        ...table.mirrors.map(({ location, insecure, serves }) => at(location, { insecure, serves })),
+        primary,
+      ];
     },
     isInsecure(reference) {
       return choose(list, reference)?.insecure ?? false;
@@ -86,14 +98,26 @@ export async function loadRegistriesConf(options: RegistriesConfOptions): Promis
   };
 }
 
-async function configFiles({ env, home, path, systemFolder = '/etc/containers' }: RegistriesConfOptions): Promise<string[]> {
+async function configFiles({
+  env,
+  home,
+  path,
+  systemFolder = '/etc/containers',
+}: RegistriesConfOptions): Promise<string[]> {
   const chosen = path ?? env['CONTAINERS_REGISTRIES_CONF'];
   if (chosen) return [chosen];
   const userFolder = join(home, '.config/containers');
-  const exists = async (file: string) => readFile(file).then(() => true, () => false);
+  const exists = async (file: string) =>
+    readFile(file).then(
+      () => true,
+      () => false,
+    );
   const dropIns = async (folder: string) => {
     const names = await readdir(join(folder, 'registries.conf.d')).catch(() => []);
-    return names.filter((name) => name.endsWith('.conf')).sort().map((name) => join(folder, 'registries.conf.d', name));
+    return names
+      .filter((name) => name.endsWith('.conf'))
+      .sort()
+      .map((name) => join(folder, 'registries.conf.d', name));
   };
   const userFile = join(userFolder, 'registries.conf');
   if (await exists(userFile)) return [userFile, ...(await dropIns(userFolder))];
@@ -108,7 +132,11 @@ function covers(prefix: string, reference: Reference): number {
     return reference.registry.endsWith(prefix.slice(1)) ? reference.registry.length : 0;
   }
   const name = repositoryName(reference);
-  const whole = [name, reference.tag && `${name}:${reference.tag}`, reference.digest && `${name}@${reference.digest}`];
+  const whole = [
+    name,
+    reference.tag && `${name}:${reference.tag}`,
+    reference.digest && `${name}@${reference.digest}`,
+  ];
   if (whole.includes(prefix)) return prefix.length;
   return name.startsWith(`${prefix}/`) ? prefix.length : 0;
 }
@@ -142,7 +170,9 @@ function decode(document: TomlTable, file: string): RegistryTable[] {
   const list = document['registry'] ?? [];
   if (!Array.isArray(list)) throw fault(file, 'registry is not an array of tables: write [[registry]]');
   const tables = list.map((value) => decodeTable(asTable(value, file), file));
-  const twice = tables.find(({ prefix }, index) => tables.findIndex((other) => other.prefix === prefix) !== index);
+  const twice = tables.find(
+    ({ prefix }, index) => tables.findIndex((other) => other.prefix === prefix) !== index,
+  );
   if (twice !== undefined) throw fault(file, `there are several [[registry]] for ${twice.prefix}`);
   return tables;
 }
@@ -151,11 +181,14 @@ function decodeTable(table: TomlTable, file: string): RegistryTable {
   const location = trimLocation(text(table, 'location', file));
   const prefix = trimLocation(text(table, 'prefix', file)) || location;
   if (prefix === '') throw fault(file, 'a [[registry]] has neither prefix nor location');
-  if (prefix.includes('*') && !/^\*\.[^*/:@]+$/.test(prefix)) throw fault(file, `the prefix ${prefix}: * may only stand as *.HOST`);
-  if (location === '' && !prefix.startsWith('*.') && text(table, 'prefix', file) === '') throw fault(file, `${prefix} has no location`);
+  if (prefix.includes('*') && !/^\*\.[^*/:@]+$/.test(prefix))
+    throw fault(file, `the prefix ${prefix}: * may only stand as *.HOST`);
+  if (location === '' && !prefix.startsWith('*.') && text(table, 'prefix', file) === '')
+    throw fault(file, `${prefix} has no location`);
   const byDigestOnly = flag(table, 'mirror-by-digest-only', file);
   const mirrors = table['mirror'] ?? [];
-  if (!Array.isArray(mirrors)) throw fault(file, 'mirror is not an array of tables: write [[registry.mirror]]');
+  if (!Array.isArray(mirrors))
+    throw fault(file, 'mirror is not an array of tables: write [[registry.mirror]]');
   return {
     prefix,
     location: location || (prefix.startsWith('*.') ? '' : prefix),
@@ -184,7 +217,8 @@ function decodeVersion1(value: TomlValue, file: string): RegistryTable[] {
   const listed = (name: string): string[] => {
     const part = asTable(value, file)[name];
     const list = part === undefined ? [] : (asTable(part, file)['registries'] ?? []);
-    if (!Array.isArray(list) || !list.every((entry) => typeof entry === 'string')) throw fault(file, `registries.${name} is not a list`);
+    if (!Array.isArray(list) || !list.every((entry) => typeof entry === 'string'))
+      throw fault(file, `registries.${name} is not a list`);
     return list as string[];
   };
   const [insecure, blocked] = [listed('insecure'), listed('block')];
@@ -210,7 +244,8 @@ function asTable(value: TomlValue, file: string): TomlTable {
 function text(table: TomlTable, key: string, file: string): string {
   const value = table[key] ?? '';
   if (typeof value !== 'string') throw fault(file, `${key} is not a string`);
-  if (/^[a-z]+:\/\//.test(value)) throw fault(file, `${key} = ${JSON.stringify(value)}: leave out the scheme`);
+  if (/^[a-z]+:\/\//.test(value))
+    throw fault(file, `${key} = ${JSON.stringify(value)}: leave out the scheme`);
   return value;
 }
 

@@ -75,7 +75,8 @@ class Parser {
       list.push(this.current);
       return;
     }
-    if (known !== undefined && (!isTable(known) || this.defined.has(known))) this.fail(`table ${last} is there already`);
+    if (known !== undefined && (!isTable(known) || this.defined.has(known)))
+      this.fail(`table ${last} is there already`);
     this.current = (known as TomlTable | undefined) ?? table();
     parent[last] = this.current;
     this.defined.add(this.current);
@@ -84,7 +85,8 @@ class Parser {
   private descend(from: TomlTable, path: string[]): TomlTable {
     let at = from;
     for (const key of path) {
-      let next = (at[key] ??= table());
+      at[key] ??= table();
+      let next = at[key];
       if (Array.isArray(next)) next = next.at(-1) ?? this.fail(`${key} is empty`);
       if (!isTable(next)) this.fail(`${key} is not a table`);
       at = next;
@@ -107,7 +109,11 @@ class Parser {
     do {
       this.skip(/[ \t]+/y);
       const first = this.text[this.at];
-      path.push(first === '"' || first === "'" ? this.string() : (this.skip(/[A-Za-z0-9_-]+/y) ?? this.fail('expected a key')));
+      path.push(
+        first === '"' || first === "'"
+          ? this.string()
+          : (this.skip(/[A-Za-z0-9_-]+/y) ?? this.fail('expected a key')),
+      );
       this.skip(/[ \t]+/y);
     } while (this.skip(/\./y) !== undefined);
     return path;
@@ -129,11 +135,13 @@ class Parser {
     const literal = this.skip(/'[^'\n]*'/y);
     if (literal !== undefined) return literal.slice(1, -1);
     const basic = this.skip(/"(?:[^"\\\n]|\\.)*"/y) ?? this.fail('the string is not closed');
-    return basic.slice(1, -1).replace(/\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|(.))/g, (whole, short, long, char) => {
-      const code = Number.parseInt(short ?? long ?? '', 16);
-      if (code <= 0x10ffff) return String.fromCodePoint(code);
-      return escapes[char as string] ?? this.fail(`${whole} is no escape`);
-    });
+    return basic
+      .slice(1, -1)
+      .replace(/\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|(.))/g, (whole, short, long, char) => {
+        const code = Number.parseInt(short ?? long ?? '', 16);
+        if (code <= 0x10ffff) return String.fromCodePoint(code);
+        return escapes[char as string] ?? this.fail(`${whole} is no escape`);
+      });
   }
 
   private blank(): void {

@@ -82,7 +82,8 @@ export async function openContentStore(root: string): Promise<ContentStore> {
           hash.update(chunk);
           await writeAll(file, chunk, root);
         }
-        if (expected.size !== undefined && size !== expected.size) throw sizeMismatch('blob', expected.size, size);
+        if (expected.size !== undefined && size !== expected.size)
+          throw sizeMismatch('blob', expected.size, size);
         const digest = `sha256:${hash.digest('hex')}` as Digest;
         if (expected.digest !== undefined && digest !== expected.digest) {
           throw digestMismatch('blob', expected.digest, digest);
@@ -190,10 +191,14 @@ function storeFault(error: unknown, root: string): unknown {
     });
   }
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
-    return new TsbuildError('TSB_STORE_NOT_WRITABLE', `the store in ${root} cannot be used: ${(error as Error).message}`, {
-      hint: 'Use a folder of your own with --root.',
-      cause: error,
-    });
+    return new TsbuildError(
+      'TSB_STORE_NOT_WRITABLE',
+      `the store in ${root} cannot be used: ${(error as Error).message}`,
+      {
+        hint: 'Use a folder of your own with --root.',
+        cause: error,
+      },
+    );
   }
   return error;
 }

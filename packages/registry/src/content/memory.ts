@@ -36,9 +36,11 @@ export function createMemoryContentStore(): ContentStore {
       chunks.push(Buffer.from(chunk));
     }
     const bytes = Buffer.concat(chunks);
-    if (expected.size !== undefined && bytes.length !== expected.size) throw sizeMismatch('blob', expected.size, bytes.length);
+    if (expected.size !== undefined && bytes.length !== expected.size)
+      throw sizeMismatch('blob', expected.size, bytes.length);
     const digest = sha256(bytes);
-    if (expected.digest !== undefined && expected.digest !== digest) throw digestMismatch('blob', expected.digest, digest);
+    if (expected.digest !== undefined && expected.digest !== digest)
+      throw digestMismatch('blob', expected.digest, digest);
     blobs.set(digest, { bytes, mtimeMs: Date.now() });
     return { digest, size: bytes.length };
   }
@@ -47,7 +49,8 @@ export function createMemoryContentStore(): ContentStore {
     async has(digest) {
       return blobs.get(digest)?.bytes.length;
     },
-    open: (descriptor) => verified(stream(descriptor.digest), descriptor, `blob ${descriptor.digest} in the store`),
+    open: (descriptor) =>
+      verified(stream(descriptor.digest), descriptor, `blob ${descriptor.digest} in the store`),
     async read(descriptor) {
       const bytes = find(descriptor.digest);
       verifyBytes(bytes, descriptor, `blob ${descriptor.digest} in the store`);
@@ -84,7 +87,9 @@ export function createMemoryTagStore(): TagStore {
       return tags.delete(normalizeReference(name));
     },
     async list() {
-      return [...tags].map(([name, descriptor]) => ({ name, descriptor })).sort((a, b) => (a.name < b.name ? -1 : 1));
+      return [...tags]
+        .map(([name, descriptor]) => ({ name, descriptor }))
+        .sort((a, b) => (a.name < b.name ? -1 : 1));
     },
   };
 }

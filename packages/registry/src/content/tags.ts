@@ -74,7 +74,11 @@ export function openTagStore(root: string, options: { lock: Lock }): TagStore {
       await options.lock('index.json', async () => {
         const index = await load();
         const others = index.manifests.filter((entry) => nameOf(entry) !== full);
-        const annotations = { ...descriptor.annotations, [refNameAnnotation]: full, [imageNameAnnotation]: full };
+        const annotations = {
+          ...descriptor.annotations,
+          [refNameAnnotation]: full,
+          [imageNameAnnotation]: full,
+        };
         const manifests = [...others, { ...descriptor, annotations }].sort(byName);
         await save({ ...index, manifests });
       });

@@ -10,7 +10,11 @@ import { readImage } from '../image/load.js';
  * Reads every byte of an image, of all images of an index that are in the store.
  * @returns what is wrong, in the order it was found; nothing where all is well
  */
-export async function validateImage(store: ContentStore, root: Descriptor, signal: AbortSignal): Promise<string[]> {
+export async function validateImage(
+  store: ContentStore,
+  root: Descriptor,
+  signal: AbortSignal,
+): Promise<string[]> {
   signal.throwIfAborted();
   const problems: string[] = [];
   const attempt = async (work: () => Promise<void>): Promise<void> => {
@@ -26,7 +30,8 @@ export async function validateImage(store: ContentStore, root: Descriptor, signa
     await attempt(async () => {
       const { manifests } = decodeIndex(await store.read(root), `index ${root.digest}`);
       for (const child of manifests) {
-        if ((await store.has(child.digest)) !== undefined) problems.push(...(await validateImage(store, child, signal)));
+        if ((await store.has(child.digest)) !== undefined)
+          problems.push(...(await validateImage(store, child, signal)));
       }
     });
     return problems;
@@ -35,7 +40,9 @@ export async function validateImage(store: ContentStore, root: Descriptor, signa
     const { manifest, config } = await readImage(store, root);
     const diffIds = config.rootfs.diff_ids;
     if (diffIds.length !== manifest.layers.length) {
-      problems.push(`manifest ${root.digest} has ${manifest.layers.length} layers, its config ${diffIds.length} diff_ids`);
+      problems.push(
+        `manifest ${root.digest} has ${manifest.layers.length} layers, its config ${diffIds.length} diff_ids`,
+      );
     }
     for (const [index, layer] of manifest.layers.entries()) {
       await attempt(async () => {

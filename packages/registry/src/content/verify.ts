@@ -6,15 +6,23 @@ import type { ByteStream } from '../api.js';
 type Promised = Pick<Descriptor, 'digest' | 'size'>;
 
 export function digestMismatch(what: string, wanted: Digest, found: Digest): TsbuildError {
-  return new TsbuildError('TSB_INTEGRITY_DIGEST', `${what}: digest mismatch: expected ${wanted}, got ${found}`, {
-    hint: 'The bytes were changed on their way or on disk; try again, and report it to who runs the source if it stays.',
-  });
+  return new TsbuildError(
+    'TSB_INTEGRITY_DIGEST',
+    `${what}: digest mismatch: expected ${wanted}, got ${found}`,
+    {
+      hint: 'The bytes were changed on their way or on disk; try again, and report it to who runs the source if it stays.',
+    },
+  );
 }
 
 export function sizeMismatch(what: string, wanted: number, found: number | string): TsbuildError {
-  return new TsbuildError('TSB_INTEGRITY_SIZE', `${what}: size mismatch: expected ${wanted} bytes, got ${found}`, {
-    hint: 'The bytes were cut short or changed on their way or on disk; try again.',
-  });
+  return new TsbuildError(
+    'TSB_INTEGRITY_SIZE',
+    `${what}: size mismatch: expected ${wanted} bytes, got ${found}`,
+    {
+      hint: 'The bytes were cut short or changed on their way or on disk; try again.',
+    },
+  );
 }
 
 /** Passes the bytes on and throws TSB_INTEGRITY_* before the end where they are not what was promised. */

@@ -50,7 +50,10 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
     const proxy = proxyFor(url, options.env);
     const key = `${url.protocol}//${url.host} ${proxy?.href ?? ''}`;
     let found = dispatchers.get(key);
-    if (found === undefined) dispatchers.set(key, (found = create(url, proxy)));
+    if (found === undefined) {
+      found = create(url, proxy);
+      dispatchers.set(key, found);
+    }
     return found;
   }
 

@@ -90,7 +90,10 @@ export function createTrust(options: TrustOptions): Trust {
     allow: (host) => void allowed.add(host),
     tlsFor(host) {
       let found = settings.get(host);
-      if (found === undefined) settings.set(host, (found = load(host)));
+      if (found === undefined) {
+        found = load(host);
+        settings.set(host, found);
+      }
       return found;
     },
   };

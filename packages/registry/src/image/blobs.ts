@@ -18,7 +18,10 @@ export async function collectBlobs(
     if (found.has(descriptor.digest)) return;
     found.set(descriptor.digest, descriptor);
     if (!isIndexType(descriptor.mediaType)) {
-      const { config, layers } = decodeManifest(await store.read(descriptor), `manifest ${descriptor.digest}`);
+      const { config, layers } = decodeManifest(
+        await store.read(descriptor),
+        `manifest ${descriptor.digest}`,
+      );
       for (const blob of [config, ...layers]) found.set(blob.digest, blob);
       return;
     }

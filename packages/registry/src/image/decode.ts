@@ -28,7 +28,8 @@ function parseObject(bytes: Uint8Array, what: string): Json {
   } catch (error) {
     throw fault(what, `not JSON (${(error as Error).message})`, error);
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw fault(what, 'not a JSON object');
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw fault(what, 'not a JSON object');
   return value as Json;
 }
 
@@ -37,10 +38,12 @@ function checkDescriptor(value: unknown, what: string): Descriptor {
   const { mediaType, digest, size, platform } = value as Json;
   if (typeof mediaType !== 'string') throw fault(what, 'descriptor without a mediaType');
   if (!isDigest(digest)) throw fault(what, `${JSON.stringify(digest)} is not a sha256 digest`);
-  if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) throw fault(what, `size ${JSON.stringify(size)}`);
+  if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0)
+    throw fault(what, `size ${JSON.stringify(size)}`);
   if (platform !== undefined && platform !== null) {
     const { os, architecture } = platform as Json;
-    if (typeof os !== 'string' || typeof architecture !== 'string') throw fault(what, 'platform without os or architecture');
+    if (typeof os !== 'string' || typeof architecture !== 'string')
+      throw fault(what, 'platform without os or architecture');
   }
   return value as Descriptor;
 }
@@ -55,9 +58,13 @@ function checkDescriptors(value: unknown, what: string): Descriptor[] {
 export function decodeManifest(bytes: Uint8Array, what: string): ImageManifest {
   const value = parseObject(bytes, what);
   if (value['schemaVersion'] === 1) {
-    throw new TsbuildError('TSB_RESOLVE_SCHEMA1', `${what}: image manifests of docker schema 1 are no longer supported`, {
-      hint: 'Push the image again with a current docker, or convert it with skopeo copy --format v2s2.',
-    });
+    throw new TsbuildError(
+      'TSB_RESOLVE_SCHEMA1',
+      `${what}: image manifests of docker schema 1 are no longer supported`,
+      {
+        hint: 'Push the image again with a current docker, or convert it with skopeo copy --format v2s2.',
+      },
+    );
   }
   if ('manifests' in value) throw fault(what, 'an index where a manifest was expected');
   checkDescriptor(value['config'], `${what}: config`);
@@ -78,7 +85,8 @@ export function decodeConfig(bytes: Uint8Array, what: string): ImageConfig {
   const value = parseObject(bytes, what);
   const rootfs = value['rootfs'] as Json | undefined;
   const diffIds = rootfs?.['diff_ids'] ?? [];
-  if (!Array.isArray(diffIds) || !diffIds.every(isDigest)) throw fault(what, 'rootfs.diff_ids is not a list of digests');
+  if (!Array.isArray(diffIds) || !diffIds.every(isDigest))
+    throw fault(what, 'rootfs.diff_ids is not a list of digests');
   if (value['config'] !== undefined && value['config'] !== null && typeof value['config'] !== 'object') {
     throw fault(what, 'config is not an object');
   }

@@ -28,7 +28,11 @@ export function convertMediaType(mediaType: string, family: MediaTypeFamily): st
  * Writes converted documents into the store.
  * @returns the new root; the same descriptor where nothing had to change
  */
-export async function convertImage(store: ContentStore, root: Descriptor, family: MediaTypeFamily): Promise<Descriptor> {
+export async function convertImage(
+  store: ContentStore,
+  root: Descriptor,
+  family: MediaTypeFamily,
+): Promise<Descriptor> {
   const convert = (descriptor: Descriptor): Descriptor => ({
     ...descriptor,
     mediaType: convertMediaType(descriptor.mediaType, family),
@@ -52,7 +56,10 @@ export async function convertImage(store: ContentStore, root: Descriptor, family
     );
   }
   const converted = Buffer.from(JSON.stringify(document));
-  if (mediaType === root.mediaType && JSON.stringify(JSON.parse(bytes.toString('utf8'))) === converted.toString('utf8')) {
+  if (
+    mediaType === root.mediaType &&
+    JSON.stringify(JSON.parse(bytes.toString('utf8'))) === converted.toString('utf8')
+  ) {
     return root;
   }
   return { ...root, mediaType, ...(await store.putBytes(converted)) };

@@ -1,5 +1,12 @@
 /** Which image of an index serves a platform: containerd's order (platforms/compare.go, platformVector). */
-import { formatPlatform, normalizePlatform, TsbuildError, type Descriptor, type ImageIndex, type Platform } from '@tsbuild/core';
+import {
+  formatPlatform,
+  normalizePlatform,
+  TsbuildError,
+  type Descriptor,
+  type ImageIndex,
+  type Platform,
+} from '@tsbuild/core';
 import type { PlatformMatcher } from '../api.js';
 
 /** The platforms whose images run on `platform`, best first. */
@@ -18,9 +25,12 @@ export function platformVector(wanted: Platform): Platform[] {
   }
   if (architecture === 'arm64') {
     const [major = 8, minor = 0] = (variant ?? 'v8').slice(1).split('.').map(Number);
-    for (let level = minor - 1; level >= 0; level -= 1) vector.push(like('arm64', level === 0 ? `v${major}` : `v${major}.${level}`));
+    for (let level = minor - 1; level >= 0; level -= 1)
+      vector.push(like('arm64', level === 0 ? `v${major}` : `v${major}.${level}`));
     // Armv9.x holds everything of v8.(x+5).
-    if (major === 9) for (let level = minor + 5; level >= 0; level -= 1) vector.push(like('arm64', level === 0 ? 'v8' : `v8.${level}`));
+    if (major === 9)
+      for (let level = minor + 5; level >= 0; level -= 1)
+        vector.push(like('arm64', level === 0 ? 'v8' : `v8.${level}`));
     for (let level = 8; level >= 5; level -= 1) vector.push(like('arm', `v${level}`));
   }
   return vector;
@@ -61,9 +71,18 @@ export function chooseManifest(index: ImageIndex, wanted: Platform, name: string
     }
   }
   if (best !== undefined) return best;
-  const known = index.manifests.flatMap(({ platform }) => (platform && platform.os !== 'unknown' ? [formatPlatform(platform)] : []));
-  throw new TsbuildError('TSB_RESOLVE_NO_PLATFORM', `${name} has no image for platform ${formatPlatform(wanted)}`, {
-    hint: known.length > 0 ? `It has: ${[...new Set(known)].sort().join(', ')}. Choose one with --platform.` : 'Its index is empty.',
-    platform: formatPlatform(wanted),
-  });
+  const known = index.manifests.flatMap(({ platform }) =>
+    platform && platform.os !== 'unknown' ? [formatPlatform(platform)] : [],
+  );
+  throw new TsbuildError(
+    'TSB_RESOLVE_NO_PLATFORM',
+    `${name} has no image for platform ${formatPlatform(wanted)}`,
+    {
+      hint:
+        known.length > 0
+          ? `It has: ${[...new Set(known)].sort().join(', ')}. Choose one with --platform.`
+          : 'Its index is empty.',
+      platform: formatPlatform(wanted),
+    },
+  );
 }

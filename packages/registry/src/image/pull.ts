@@ -21,16 +21,29 @@ export function createBlobFetcher(store: ContentStore, options: { concurrency?: 
   const limit = pLimit(options.concurrency ?? parallelDownloads);
   const running = new Map<Digest, Promise<void>>();
 
-  async function download(repository: RemoteRepository, descriptor: Descriptor, transfer: TransferOptions): Promise<void> {
+  async function download(
+    repository: RemoteRepository,
+    descriptor: Descriptor,
+    transfer: TransferOptions,
+  ): Promise<void> {
     transfer.signal.throwIfAborted();
     if ((await store.has(descriptor.digest)) === descriptor.size) {
-      transfer.onTransfer?.({ item: descriptor.digest, action: 'exists', current: descriptor.size, total: descriptor.size });
+      transfer.onTransfer?.({
+        item: descriptor.digest,
+        action: 'exists',
+        current: descriptor.size,
+        total: descriptor.size,
+      });
       return;
     }
     await store.put(await repository.blob(descriptor, transfer), descriptor, transfer.signal);
   }
 
-  async function fetch(repository: RemoteRepository, descriptor: Descriptor, transfer: TransferOptions): Promise<void> {
+  async function fetch(
+    repository: RemoteRepository,
+    descriptor: Descriptor,
+    transfer: TransferOptions,
+  ): Promise<void> {
     const shared = running.get(descriptor.digest);
     if (shared !== undefined) {
       try {
@@ -43,7 +56,9 @@ export function createBlobFetcher(store: ContentStore, options: { concurrency?: 
         });
       }
     }
-    const mine = limit(() => download(repository, descriptor, transfer)).finally(() => running.delete(descriptor.digest));
+    const mine = limit(() => download(repository, descriptor, transfer)).finally(() =>
+      running.delete(descriptor.digest),
+    );
     running.set(descriptor.digest, mine);
     return mine;
   }
@@ -80,7 +95,10 @@ export async function resolveManifest(
   let bytes = await document(repository, root, store, options);
   for (let depth = 0; isIndexType(descriptor.mediaType); depth += 1) {
     if (depth > maximumDepth) {
-      throw new TsbuildError('TSB_INTEGRITY_BAD_DOCUMENT', `${options.name}: indexes are nested deeper than ${maximumDepth}`);
+      throw new TsbuildError(
+        'TSB_INTEGRITY_BAD_DOCUMENT',
+        `${options.name}: indexes are nested deeper than ${maximumDepth}`,
+      );
     }
     descriptor = chooseManifest(decodeIndex(bytes, options.name), options.platform, options.name);
     bytes = await document(repository, descriptor, store, options);
@@ -120,7 +138,9 @@ export async function pullLayers(
   fetcher: BlobFetcher,
   options: TransferOptions,
 ): Promise<void> {
-  await allOrStop(options, image.manifest.layers, (layer, transfer) => fetcher.fetch(repository, layer, transfer));
+  await allOrStop(options, image.manifest.layers, (layer, transfer) =>
+    fetcher.fetch(repository, layer, transfer),
+  );
 }
 
 async function pullTree(
@@ -139,7 +159,10 @@ async function pullTree(
     return;
   }
   if (depth > maximumDepth) {
-    throw new TsbuildError('TSB_INTEGRITY_BAD_DOCUMENT', `${options.name}: indexes are nested deeper than ${maximumDepth}`);
+    throw new TsbuildError(
+      'TSB_INTEGRITY_BAD_DOCUMENT',
+      `${options.name}: indexes are nested deeper than ${maximumDepth}`,
+    );
   }
   await allOrStop(options, decodeIndex(bytes, options.name).manifests, (child, transfer) =>
     pullTree(repository, child, store, fetcher, { ...options, ...transfer }, depth + 1),

@@ -39,19 +39,29 @@ export async function pushImage(
 
   async function* blob(descriptor: Descriptor): ByteStream {
     const there = (await store.has(descriptor.digest)) !== undefined;
-    yield* there || options.openBlob === undefined ? store.open(descriptor) : await options.openBlob(descriptor);
+    yield* there || options.openBlob === undefined
+      ? store.open(descriptor)
+      : await options.openBlob(descriptor);
   }
 
-  async function pushTree(descriptor: Descriptor, name: string, transfer: TransferOptions): Promise<Descriptor> {
+  async function pushTree(
+    descriptor: Descriptor,
+    name: string,
+    transfer: TransferOptions,
+  ): Promise<Descriptor> {
     const bytes = await store.read(descriptor).catch((error: unknown) => {
-      throw TsbuildError.is(error) && error.code === 'TSB_STORE_BLOB_MISSING' ? incomplete(descriptor, error) : error;
+      throw TsbuildError.is(error) && error.code === 'TSB_STORE_BLOB_MISSING'
+        ? incomplete(descriptor, error)
+        : error;
     });
     if (isIndexType(descriptor.mediaType)) {
       const { manifests } = decodeIndex(bytes, `index ${descriptor.digest}`);
       await allOrStop(transfer, manifests, (child, inner) => pushTree(child, child.digest, inner));
     } else {
       const manifest = decodeManifest(bytes, `manifest ${descriptor.digest}`);
-      const blobs = [...new Map([...manifest.layers, manifest.config].map((one) => [one.digest, one])).values()];
+      const blobs = [
+        ...new Map([...manifest.layers, manifest.config].map((one) => [one.digest, one])).values(),
+      ];
       await allOrStop(transfer, blobs, pushBlob);
     }
     return repository.pushManifest(name, descriptor.mediaType, bytes, transfer);
@@ -61,8 +71,12 @@ export async function pushImage(
 }
 
 function incomplete(descriptor: Descriptor, cause: unknown): TsbuildError {
-  return new TsbuildError('TSB_STORE_BLOB_MISSING', `manifest ${descriptor.digest} of the image is not in the store`, {
-    hint: 'The image was pulled for one platform only: pull it for all platforms first, or build it again.',
-    cause,
-  });
+  return new TsbuildError(
+    'TSB_STORE_BLOB_MISSING',
+    `manifest ${descriptor.digest} of the image is not in the store`,
+    {
+      hint: 'The image was pulled for one platform only: pull it for all platforms first, or build it again.',
+      cause,
+    },
+  );
 }

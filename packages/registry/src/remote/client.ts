@@ -70,7 +70,8 @@ export function createRegistryClient(options: RegistryClientOptions = {}): Regis
 
   function registriesConf(): Promise<RegistriesConf> {
     const path = options.registriesConf;
-    return (conf ??= loadRegistriesConf({ env, home, ...(path === undefined ? {} : { path }) }));
+    conf ??= loadRegistriesConf({ env, home, ...(path === undefined ? {} : { path }) });
+    return conf;
   }
 
   function sessionFor(registry: string): RegistrySession {
@@ -91,7 +92,12 @@ export function createRegistryClient(options: RegistryClientOptions = {}): Regis
     return session;
   }
 
-  function sourceAt(registry: string, repository: string, insecure: boolean, serves: Source['serves']): Source {
+  function sourceAt(
+    registry: string,
+    repository: string,
+    insecure: boolean,
+    serves: Source['serves'],
+  ): Source {
     if (insecure) trust.allow(apiHost(registry));
     return { session: sessionFor(registry), repository, serves };
   }
@@ -102,7 +108,9 @@ export function createRegistryClient(options: RegistryClientOptions = {}): Regis
       const settings = await registriesConf();
       const sources = settings
         .endpoints(parsed)
-        .map(({ registry, repository, insecure, serves }) => sourceAt(registry, repository, insecure, serves));
+        .map(({ registry, repository, insecure, serves }) =>
+          sourceAt(registry, repository, insecure, serves),
+        );
       const target = sourceAt(parsed.registry, parsed.repository, settings.isInsecure(parsed), 'all');
       return createRepository({ name: repositoryName(parsed), sources, target, retry });
     },
@@ -111,7 +119,10 @@ export function createRegistryClient(options: RegistryClientOptions = {}): Regis
       if (settings.isInsecure({ registry, repository: 'any' })) trust.allow(apiHost(registry));
       const { identityToken } = await sessionFor(registry).login(credential, signal);
       if (identityToken === undefined) return credential;
-      return { identityToken, ...(credential.username === undefined ? {} : { username: credential.username }) };
+      return {
+        identityToken,
+        ...(credential.username === undefined ? {} : { username: credential.username }),
+      };
     },
     fetchUrl: (url, headers, signal) => fetchUrl(http, retry, url, headers, signal),
     async close() {

@@ -43,7 +43,12 @@ export async function* download({ descriptor, what, retry, transfer, open }: Dow
     } catch (error) {
       transfer.signal.throwIfAborted();
       if (!isTransient(error) || !(await pause(attempt, retry, transfer.signal))) {
-        throw networkError({ action: `pull ${what}`, registry: answer.url.host }, answer.url, error, transfer.signal);
+        throw networkError(
+          { action: `pull ${what}`, registry: answer.url.host },
+          answer.url,
+          error,
+          transfer.signal,
+        );
       }
     } finally {
       answer.body.on('error', () => undefined).destroy();

@@ -43,11 +43,18 @@ function readErrors(text: string): string | undefined {
   } catch {
     return undefined;
   }
-  const { errors, message, details, error_description: description } = (value ?? {}) as Record<string, unknown>;
+  const {
+    errors,
+    message,
+    details,
+    error_description: description,
+  } = (value ?? {}) as Record<string, unknown>;
   if (Array.isArray(errors) && errors.length > 0) {
     return errors
       .map((entry: { code?: unknown; message?: unknown }) =>
-        printable([entry?.code, entry?.message].filter((part) => typeof part === 'string' && part !== '').join(': ')),
+        printable(
+          [entry?.code, entry?.message].filter((part) => typeof part === 'string' && part !== '').join(': '),
+        ),
       )
       .join('; ');
   }
@@ -56,7 +63,10 @@ function readErrors(text: string): string | undefined {
 }
 
 function printable(text: string): string {
-  return text.replace(/[\p{C}\s]+/gu, ' ').trim().slice(0, 500);
+  return text
+    .replace(/[\p{C}\s]+/gu, ' ')
+    .trim()
+    .slice(0, 500);
 }
 
 function identity(purpose: Purpose): string {
@@ -76,10 +86,18 @@ export function statusError(purpose: Purpose, url: URL, status: number, said: st
       purpose.user === undefined
         ? `Log in with \`${login}\` if it is private, and check the name: a repository that does not exist looks the same.`
         : `User ${purpose.user} may not do this, or its password or token has expired: log in again with \`${login}\`, and check the name.`;
-    return fail('TSB_AUTH_DENIED', `failed to ${purpose.action}: access denied (${from}, ${identity(purpose)})${told}${problem}`, hint);
+    return fail(
+      'TSB_AUTH_DENIED',
+      `failed to ${purpose.action}: access denied (${from}, ${identity(purpose)})${told}${problem}`,
+      hint,
+    );
   }
   if (status === 404) {
-    return fail('TSB_RESOLVE_NOT_FOUND', `failed to ${purpose.action}: not found (${from})${told}`, 'Check the spelling of name and tag.');
+    return fail(
+      'TSB_RESOLVE_NOT_FOUND',
+      `failed to ${purpose.action}: not found (${from})${told}`,
+      'Check the spelling of name and tag.',
+    );
   }
   if (status === 429) {
     return fail(
@@ -96,14 +114,25 @@ export function statusError(purpose: Purpose, url: URL, status: number, said: st
     413: 'The registry, or a proxy before it, takes no bodies of this size: raise its limit (nginx: client_max_body_size), or make the layer smaller.',
     416: 'The registry lost its place in the upload; try again.',
   };
-  const hint = hints[status] ?? (status >= 500 ? 'The registry is in trouble; try again later.' : 'The registry refused the request.');
+  const hint =
+    hints[status] ??
+    (status >= 500 ? 'The registry is in trouble; try again later.' : 'The registry refused the request.');
   return fail('TSB_REGISTRY_STATUS', `failed to ${purpose.action}: unexpected status ${from}${told}`, hint);
 }
 
 const certificateCodes = new Set([
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'SELF_SIGNED_CERT_IN_CHAIN', 'DEPTH_ZERO_SELF_SIGNED_CERT', 'CERT_HAS_EXPIRED',
-  'UNABLE_TO_GET_ISSUER_CERT', 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'ERR_TLS_CERT_ALTNAME_INVALID', 'CERT_UNTRUSTED',
-  'CERT_NOT_YET_VALID', 'CERT_SIGNATURE_FAILURE', 'CERT_REVOKED', 'HOSTNAME_MISMATCH',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'CERT_HAS_EXPIRED',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+  'CERT_UNTRUSTED',
+  'CERT_NOT_YET_VALID',
+  'CERT_SIGNATURE_FAILURE',
+  'CERT_REVOKED',
+  'HOSTNAME_MISMATCH',
 ]);
 
 /** The error for a request that got no answer. Errors that are already ours, and aborts, pass. */
@@ -128,7 +157,8 @@ export function networkError(purpose: Purpose, url: URL, error: unknown, signal:
   }
   const hints: Record<string, string> = {
     ENOTFOUND: `No such host: check the name ${url.hostname}, and the network's DNS.`,
-    EAI_AGAIN: 'The name server does not answer: check the network, or set HTTPS_PROXY where a proxy is needed.',
+    EAI_AGAIN:
+      'The name server does not answer: check the network, or set HTTPS_PROXY where a proxy is needed.',
     ECONNREFUSED: `Nothing listens there: check the host and port ${url.host}, and whether the registry runs.`,
   };
   return new TsbuildError('TSB_REGISTRY_UNREACHABLE', message, {

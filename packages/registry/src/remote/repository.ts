@@ -31,7 +31,11 @@ export interface RepositoryOptions {
 const manifestLimit = 4 << 20;
 
 const accept = [
-  mediaTypes.ociIndex, mediaTypes.dockerIndex, mediaTypes.ociManifest, mediaTypes.dockerManifest, '*/*',
+  mediaTypes.ociIndex,
+  mediaTypes.dockerIndex,
+  mediaTypes.ociManifest,
+  mediaTypes.dockerManifest,
+  '*/*',
 ].join(', ');
 
 export const pullScope = (repository: string): string => `repository:${repository}:pull`;
@@ -41,7 +45,11 @@ export function createRepository(options: RepositoryOptions): RemoteRepository {
   const { name, target } = options;
 
   /** Tries the sources in turn. What the last one, the registry itself, says is what the user hears. */
-  async function fromSources<T>(byDigest: boolean, signal: AbortSignal, read: (source: Source) => Promise<T>): Promise<T> {
+  async function fromSources<T>(
+    byDigest: boolean,
+    signal: AbortSignal,
+    read: (source: Source) => Promise<T>,
+  ): Promise<T> {
     const fit = options.sources.filter(
       ({ serves }) => serves === 'all' || serves === (byDigest ? 'digest-only' : 'tag-only'),
     );
@@ -55,7 +63,8 @@ export function createRepository(options: RepositoryOptions): RemoteRepository {
           failures.push((error as Error).message);
           continue;
         }
-        if (TsbuildError.is(error) && failures.length > 0) error.message += ` (mirrors: ${failures.join('; ')})`;
+        if (TsbuildError.is(error) && failures.length > 0)
+          error.message += ` (mirrors: ${failures.join('; ')})`;
         throw error;
       }
     }
@@ -84,7 +93,9 @@ export function createRepository(options: RepositoryOptions): RemoteRepository {
   return {
     async manifest(reference, transfer) {
       transfer.onTransfer?.({ item: describe(name, reference), action: 'resolving', current: 0 });
-      return fromSources(isDigest(reference), transfer.signal, (source) => manifestFrom(source, reference, transfer));
+      return fromSources(isDigest(reference), transfer.signal, (source) =>
+        manifestFrom(source, reference, transfer),
+      );
     },
     async resolve(reference, transfer) {
       transfer.onTransfer?.({ item: describe(name, reference), action: 'resolving', current: 0 });
@@ -121,7 +132,10 @@ export function createRepository(options: RepositoryOptions): RemoteRepository {
             source.session.request({
               method: 'GET',
               target: `/v2/${source.repository}/blobs/${descriptor.digest}`,
-              headers: { 'accept-encoding': 'identity', ...(offset > 0 ? { range: `bytes=${offset}-` } : {}) },
+              headers: {
+                'accept-encoding': 'identity',
+                ...(offset > 0 ? { range: `bytes=${offset}-` } : {}),
+              },
               scopes: [pullScope(source.repository)],
               repository: source.repository,
               ok: offset > 0 ? [200, 206] : [200],
@@ -212,4 +226,3 @@ export async function readRemoteBlob(
   verifyBytes(bytes, descriptor, what);
   return bytes;
 }
-

@@ -40,7 +40,10 @@ export interface RegistrySession {
   /** Absolute URL of a Location header. */
   resolveLocation(location: string, base: URL): URL;
   /** Whether it takes the credential. @throws TSB_AUTH_DENIED */
-  login(credential: FoundCredential['credential'] & {}, signal: AbortSignal): Promise<{ identityToken?: string }>;
+  login(
+    credential: FoundCredential['credential'] & {},
+    signal: AbortSignal,
+  ): Promise<{ identityToken?: string }>;
 }
 
 export interface SessionOptions {
@@ -67,10 +70,20 @@ export function createSession(options: SessionOptions): RegistrySession {
   let base: Promise<URL> | undefined;
   const tokens: Tokens = createTokens(sendToTokenServer, options.allowHttp);
 
-  async function sendToTokenServer(request: Omit<HttpRequest, 'signal'>, purpose: Purpose): Promise<HttpAnswer> {
+  async function sendToTokenServer(
+    request: Omit<HttpRequest, 'signal'>,
+    purpose: Purpose,
+  ): Promise<HttpAnswer> {
     const signal = options.lifetime;
     const isOk = (status: number) => status >= 200 && status < 300;
-    return withRetries(purpose, true, signal, () => request.url, () => http.send({ ...request, signal }), isOk);
+    return withRetries(
+      purpose,
+      true,
+      signal,
+      () => request.url,
+      () => http.send({ ...request, signal }),
+      isOk,
+    );
   }
 
   async function withRetries<A extends HttpAnswer>(
@@ -93,7 +106,8 @@ export function createSession(options: SessionOptions): RegistrySession {
       if (isOk(answer.status)) return answer;
       const said = await errorText(answer);
       const wanted = retryAfterMs(answer.headers['retry-after'], Date.now());
-      if (again && isTransientStatus(answer.status) && (await pause(attempt, retry, signal, wanted))) continue;
+      if (again && isTransientStatus(answer.status) && (await pause(attempt, retry, signal, wanted)))
+        continue;
       throw statusError(purpose, url(), answer.status, said);
     }
   }
@@ -104,7 +118,14 @@ export function createSession(options: SessionOptions): RegistrySession {
     const purpose: Purpose = { action: `reach ${registry}`, registry };
     const ping = async (root: URL): Promise<URL> => {
       const url = new URL('/v2/', root);
-      const answer = await withRetries(purpose, true, signal, () => url, () => http.send({ method: 'GET', url, signal }), () => true);
+      const answer = await withRetries(
+        purpose,
+        true,
+        signal,
+        () => url,
+        () => http.send({ method: 'GET', url, signal }),
+        () => true,
+      );
       const challenge = answer.headers['www-authenticate'];
       if (answer.status === 401 && challenge !== undefined) tokens.learn(parseChallenges(challenge));
       await discard(answer);
@@ -123,7 +144,8 @@ export function createSession(options: SessionOptions): RegistrySession {
   }
 
   async function rootUrl(signal: AbortSignal): Promise<URL> {
-    const running = (base ??= connect());
+    base ??= connect();
+    const running = base;
     running.catch(() => {
       if (base === running) base = undefined;
     });
@@ -141,7 +163,8 @@ export function createSession(options: SessionOptions): RegistrySession {
   ): Promise<HttpAnswer> {
     let url = first;
     let refreshed = false;
-    const authorize = () => untilAborted(tokens.header(request.scopes, found.credential, purpose), request.signal);
+    const authorize = () =>
+      untilAborted(tokens.header(request.scopes, found.credential, purpose), request.signal);
     for (let hops = 0; ; ) {
       visited.url = url;
       const trusted = url.host === root.host && url.protocol === root.protocol;
@@ -166,12 +189,17 @@ export function createSession(options: SessionOptions): RegistrySession {
         }
       }
       const location = answer.headers['location'];
-      const follows = redirects.has(answer.status) && !request.ok.includes(answer.status) && location !== undefined;
+      const follows =
+        redirects.has(answer.status) && !request.ok.includes(answer.status) && location !== undefined;
       if (!follows || (request.method !== 'GET' && request.method !== 'HEAD')) return answer;
-      if ((hops += 1) > maximumRedirects) return answer;
+      hops += 1;
+      if (hops > maximumRedirects) return answer;
       await discard(answer);
       const next = new URL(location, url);
-      if (next.protocol !== 'https:' && !(next.protocol === 'http:' && (url.protocol === 'http:' || options.allowHttp(next)))) {
+      if (
+        next.protocol !== 'https:' &&
+        !(next.protocol === 'http:' && (url.protocol === 'http:' || options.allowHttp(next)))
+      ) {
         return answer;
       }
       url = next;
@@ -215,7 +243,10 @@ export function createSession(options: SessionOptions): RegistrySession {
       const purpose: Purpose = { action: `log in to ${registry}`, registry, user: credential.username };
       const { header, identityToken } = await untilAborted(tokens.login(credential, purpose), signal);
       const answer = await withRetries(
-        purpose, true, signal, () => url,
+        purpose,
+        true,
+        signal,
+        () => url,
         () => http.send({ method: 'GET', url, headers: { authorization: header }, signal }),
         (status) => status === 200,
       );

@@ -10,7 +10,11 @@ import type { Purpose } from './failures.js';
 
 export interface Tokens {
   /** The header's value; undefined for anonymous access without tokens. */
-  header(scopes: readonly string[], credential: Credential | undefined, purpose: Purpose): Promise<string | undefined>;
+  header(
+    scopes: readonly string[],
+    credential: Credential | undefined,
+    purpose: Purpose,
+  ): Promise<string | undefined>;
   /** The registry no longer takes this value: it is not given out again. */
   reject(value: string): void;
   /** What the registry asks for. */
@@ -42,15 +46,24 @@ export function createTokens(
   const kept = new Map<string, { token?: Token; running: Promise<Token> }>();
 
   const keyOf = (scopes: readonly string[], credential: Credential | undefined) =>
-    JSON.stringify([[...new Set(scopes)].sort(), credential?.username, credential?.password, credential?.identityToken]);
+    JSON.stringify([
+      [...new Set(scopes)].sort(),
+      credential?.username,
+      credential?.password,
+      credential?.identityToken,
+    ]);
 
   function realmOf(bearer: Challenge): URL {
     const realm = bearer.parameters['realm'] ?? '';
     const url = URL.canParse(realm) ? new URL(realm) : undefined;
     if (url?.protocol === 'https:' || (url?.protocol === 'http:' && allowHttp(url))) return url;
-    throw new TsbuildError('TSB_REGISTRY_BAD_ANSWER', `the registry names ${JSON.stringify(realm)} as its token server`, {
-      hint: 'Tokens are only fetched by https, or from hosts allowed with --insecure-registry.',
-    });
+    throw new TsbuildError(
+      'TSB_REGISTRY_BAD_ANSWER',
+      `the registry names ${JSON.stringify(realm)} as its token server`,
+      {
+        hint: 'Tokens are only fetched by https, or from hosts allowed with --insecure-registry.',
+      },
+    );
   }
 
   async function fetchToken(
@@ -83,14 +96,20 @@ export function createTokens(
         url.searchParams.set('client_id', clientId);
       }
       const basic = basicHeader(credential);
-      answer = await send({ method: 'GET', url, headers: basic === undefined ? {} : { authorization: basic } }, purpose);
+      answer = await send(
+        { method: 'GET', url, headers: basic === undefined ? {} : { authorization: basic } },
+        purpose,
+      );
     }
     return decodeToken(await readJson(answer, url), url);
   }
 
   return {
     learn(challenges) {
-      challenge = challenges.find(({ scheme }) => scheme === 'bearer') ?? challenges.find(({ scheme }) => scheme === 'basic') ?? challenge;
+      challenge =
+        challenges.find(({ scheme }) => scheme === 'bearer') ??
+        challenges.find(({ scheme }) => scheme === 'basic') ??
+        challenge;
     },
     async header(scopes, credential, purpose) {
       if (credential?.registryToken !== undefined) return `Bearer ${credential.registryToken}`;
@@ -121,7 +140,10 @@ export function createTokens(
       const basic = basicHeader(credential);
       if (challenge?.scheme !== 'bearer') return { header: basic ?? '' };
       const token = await fetchToken(challenge, [], credential, purpose, true);
-      return { header: token.header, ...(token.identityToken === undefined ? {} : { identityToken: token.identityToken }) };
+      return {
+        header: token.header,
+        ...(token.identityToken === undefined ? {} : { identityToken: token.identityToken }),
+      };
     },
   };
 }

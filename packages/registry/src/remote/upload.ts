@@ -131,7 +131,8 @@ async function uploadOnce(upload: Upload, progress: (sent: number) => void): Pro
     try {
       for await (const chunk of verified(upload.open(), descriptor, `blob ${descriptor.digest}`)) {
         yield chunk;
-        progress((sent += chunk.length));
+        sent += chunk.length;
+        progress(sent);
       }
     } catch (error) {
       sourceFault = error;
@@ -172,7 +173,11 @@ async function uploadOnce(upload: Upload, progress: (sent: number) => void): Pro
 function nextLocation(upload: Upload, answer: HttpAnswer & { url: URL }): URL {
   const location = answer.headers['location'];
   if (location !== undefined) return upload.target.session.resolveLocation(location, answer.url);
-  throw new TsbuildError('TSB_REGISTRY_BAD_ANSWER', `${answer.url.host} opened an upload but did not say where`, {
-    hint: 'A proxy before the registry may drop its Location headers.',
-  });
+  throw new TsbuildError(
+    'TSB_REGISTRY_BAD_ANSWER',
+    `${answer.url.host} opened an upload but did not say where`,
+    {
+      hint: 'A proxy before the registry may drop its Location headers.',
+    },
+  );
 }

@@ -4,8 +4,15 @@ import { describe, test } from 'node:test';
 import { mediaTypes, sha256, type Descriptor } from '@tsbuild/core';
 import type { TagStore } from '../../src/api.js';
 
-export function tagStoreSuite(name: string, open: () => Promise<{ tags: TagStore; close(): Promise<void> }>): void {
-  const descriptor = (text: string): Descriptor => ({ mediaType: mediaTypes.ociManifest, digest: sha256(text), size: text.length });
+export function tagStoreSuite(
+  name: string,
+  open: () => Promise<{ tags: TagStore; close(): Promise<void> }>,
+): void {
+  const descriptor = (text: string): Descriptor => ({
+    mediaType: mediaTypes.ociManifest,
+    digest: sha256(text),
+    size: text.length,
+  });
 
   describe(name, () => {
     test('names point at descriptors, in any form of the name', async () => {
@@ -26,7 +33,10 @@ export function tagStoreSuite(name: string, open: () => Promise<{ tags: TagStore
         assert.deepEqual(await tags.get('app:latest'), descriptor('three'));
         assert.equal(await tags.delete('app'), true);
         assert.equal(await tags.delete('app'), false);
-        assert.deepEqual((await tags.list()).map((tag) => tag.name), ['ghcr.io/team/app:2']);
+        assert.deepEqual(
+          (await tags.list()).map((tag) => tag.name),
+          ['ghcr.io/team/app:2'],
+        );
       } finally {
         await close();
       }

@@ -9,9 +9,21 @@ export function makeCertificate(name: string): { certificate: string; key: strin
   const folder = mkdtempSync(join(tmpdir(), 'tsbuild-cert-'));
   try {
     const made = spawnSync('openssl', [
-      'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '30', '-subj', `/CN=${name}`,
-      '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:registry.test',
-      '-keyout', join(folder, 'key.pem'), '-out', join(folder, 'cert.pem'),
+      'req',
+      '-x509',
+      '-newkey',
+      'rsa:2048',
+      '-nodes',
+      '-days',
+      '30',
+      '-subj',
+      `/CN=${name}`,
+      '-addext',
+      'subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:registry.test',
+      '-keyout',
+      join(folder, 'key.pem'),
+      '-out',
+      join(folder, 'cert.pem'),
     ]);
     if (made.status !== 0) throw new Error(`openssl: ${made.stderr?.toString() ?? String(made.error)}`);
     return {

@@ -1,6 +1,10 @@
 /** A registry client that knows nothing of this machine's user. */
 import { noCredentials } from '../../src/auth/credentials.js';
-import { createRegistryClient, type RegistryClient, type RegistryClientOptions } from '../../src/remote/client.js';
+import {
+  createRegistryClient,
+  type RegistryClient,
+  type RegistryClientOptions,
+} from '../../src/remote/client.js';
 
 export function testClient(options: RegistryClientOptions = {}): RegistryClient {
   return createRegistryClient({

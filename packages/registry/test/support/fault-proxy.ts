@@ -68,7 +68,8 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
         }
         sent += chunk.length;
         if (chunk.length > 0) outgoing.write(chunk);
-        if (fault?.type === 'cut-answer' && sent >= fault.after) setTimeout(() => incoming.socket.destroy(), 20);
+        if (fault?.type === 'cut-answer' && sent >= fault.after)
+          setTimeout(() => incoming.socket.destroy(), 20);
         if (fault?.type === 'short' && sent >= fault.after) outgoing.end();
       });
       answer.on('end', () => {

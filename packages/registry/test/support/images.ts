@@ -22,7 +22,11 @@ export async function makeImage(
   store: ContentStore,
   options: { sizes?: number[]; platform?: Platform; compression?: Compression } = {},
 ): Promise<MadeImage> {
-  const { sizes = [2000, 300_000], platform = { os: 'linux', architecture: 'amd64' }, compression = 'gzip' } = options;
+  const {
+    sizes = [2000, 300_000],
+    platform = { os: 'linux', architecture: 'amd64' },
+    compression = 'gzip',
+  } = options;
   const layers: Descriptor[] = [];
   const diffIds: string[] = [];
   for (const [index, size] of sizes.entries()) {
@@ -40,7 +44,10 @@ export async function makeImage(
   return { descriptor: await putJson(store, mediaTypes.ociManifest, manifest), config, layers };
 }
 
-export async function makeIndex(store: ContentStore, platforms: Platform[]): Promise<{ descriptor: Descriptor; images: MadeImage[] }> {
+export async function makeIndex(
+  store: ContentStore,
+  platforms: Platform[],
+): Promise<{ descriptor: Descriptor; images: MadeImage[] }> {
   const images: MadeImage[] = [];
   for (const platform of platforms) images.push(await makeImage(store, { sizes: [500], platform }));
   const manifests = images.map(({ descriptor }, index) => ({ ...descriptor, platform: platforms[index] }));

@@ -66,9 +66,13 @@ export async function startRegistry(options: TestRegistryOptions = {}): Promise<
   // JSON is YAML.
   await writeFile(join(folder, 'config.yml'), JSON.stringify(config));
   const log = join(folder, 'log');
-  const child = spawn('/bin/sh', ['-c', 'exec docker-registry serve "$1" >"$2" 2>&1', 'sh', join(folder, 'config.yml'), log], {
-    stdio: 'ignore',
-  });
+  const child = spawn(
+    '/bin/sh',
+    ['-c', 'exec docker-registry serve "$1" >"$2" 2>&1', 'sh', join(folder, 'config.yml'), log],
+    {
+      stdio: 'ignore',
+    },
+  );
   try {
     await waitFor(child, host, options.tls !== undefined, log);
   } catch (error) {

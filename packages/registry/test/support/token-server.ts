@@ -37,10 +37,20 @@ export async function startTokenServer(users: Record<string, string>): Promise<T
       return { type, name, actions: actions.split(',') };
     });
     const claims = {
-      iss: issuer, sub: subject, aud: service, jti: randomUUID(), access,
-      iat: now - 120, nbf: now - 120, exp: now + lifetimeSeconds,
+      iss: issuer,
+      sub: subject,
+      aud: service,
+      jti: randomUUID(),
+      access,
+      iat: now - 120,
+      nbf: now - 120,
+      exp: now + lifetimeSeconds,
     };
-    const header = { typ: 'JWT', alg: 'RS256', x5c: [new X509Certificate(certificate).raw.toString('base64')] };
+    const header = {
+      typ: 'JWT',
+      alg: 'RS256',
+      x5c: [new X509Certificate(certificate).raw.toString('base64')],
+    };
     const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
     const signed = `${encode(header)}.${encode(claims)}`;
     return `${signed}.${createSign('RSA-SHA256').update(signed).sign(key, 'base64url')}`;
@@ -49,23 +59,36 @@ export async function startTokenServer(users: Record<string, string>): Promise<T
   const http = createServer(async (request, response) => {
     const url = new URL(request.url ?? '/', 'http://token');
     const form = new URLSearchParams(request.method === 'POST' ? await readText(request) : '');
-    const scopes = request.method === 'POST' ? (form.get('scope') ?? '').split(' ').filter(Boolean) : url.searchParams.getAll('scope');
+    const scopes =
+      request.method === 'POST'
+        ? (form.get('scope') ?? '').split(' ').filter(Boolean)
+        : url.searchParams.getAll('scope');
     const basic = /^Basic (.+)$/.exec(request.headers.authorization ?? '')?.[1];
-    const [name, ...rest] = Buffer.from(basic ?? '', 'base64').toString().split(':');
+    const [name, ...rest] = Buffer.from(basic ?? '', 'base64')
+      .toString()
+      .split(':');
     const refresh = form.get('refresh_token');
     const user = refresh?.startsWith('refresh-') ? refresh.slice('refresh-'.length) : name || undefined;
     requests.push({ method: request.method ?? '', scopes, user, grant: form.get('grant_type') ?? undefined });
-    const known = refresh !== null ? users[user ?? ''] !== undefined : user === undefined || users[user] === rest.join(':');
+    const known =
+      refresh !== null
+        ? users[user ?? ''] !== undefined
+        : user === undefined || users[user] === rest.join(':');
     if (!known || scopes.some(server.refuse)) {
-      response.writeHead(401, { 'content-type': 'application/json' }).end('{"details":"incorrect username or password"}');
+      response
+        .writeHead(401, { 'content-type': 'application/json' })
+        .end('{"details":"incorrect username or password"}');
       return;
     }
-    const granted = user === undefined ? scopes.map((scope) => scope.replace(/:pull,push$/, ':pull')) : scopes;
+    const granted =
+      user === undefined ? scopes.map((scope) => scope.replace(/:pull,push$/, ':pull')) : scopes;
     const token = sign(user ?? '', granted, server.lifetimeSeconds);
     const offline = url.searchParams.get('offline_token') === 'true' && user !== undefined;
-    response.writeHead(200, { 'content-type': 'application/json' }).end(
-      JSON.stringify({ token, expires_in: 300, ...(offline ? { refresh_token: `refresh-${user}` } : {}) }),
-    );
+    response
+      .writeHead(200, { 'content-type': 'application/json' })
+      .end(
+        JSON.stringify({ token, expires_in: 300, ...(offline ? { refresh_token: `refresh-${user}` } : {}) }),
+      );
   });
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
   const { port } = http.address() as { port: number };
