@@ -190,9 +190,10 @@ test('a fault of the source comes out as it is, and an early end closes the sour
   for await (const _chunk of decompress(endless())) break;
   assert.equal(closed, 2);
   let taken = 0;
-  for await (const _chunk of compress(endless(), { compression: 'gzip', level: 1 }))
+  for await (const _chunk of compress(endless(), { compression: 'gzip', level: 1 })) {
     taken += 1;
     if (taken > 2) break;
+  }
   assert.equal(closed, 3);
 });
 
