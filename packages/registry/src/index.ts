@@ -23,3 +23,4 @@ export { validateImage } from './content/validate.js';
 export { collectBlobs } from './image/blobs.js';
 export * from './image/media-types.js';
 export type { FetchedUrl } from './fetch.js';
+export { readRemoteBlob } from './remote/repository.js';

@@ -140,7 +140,8 @@ test('zstd is written where Node can, and refused with the way out where not', a
 test('broken gzip, bombs, xz and bzip2 have errors of their own', async () => {
   const packed = gzipSync(sample);
   const flipped = Buffer.from(packed);
-  flipped.writeUInt32LE(flipped.readUInt32LE(flipped.length - 8) ^ 1, flipped.length - 8);
+  // A byte of the checksum.
+  flipped[flipped.length - 8] = (flipped[flipped.length - 8] as number) ^ 1;
   const cases: [Uint8Array, string][] = [
     [packed.subarray(0, packed.length - 3), 'TSB_INTEGRITY_BAD_COMPRESSION'],
     [flipped, 'TSB_INTEGRITY_BAD_COMPRESSION'],
