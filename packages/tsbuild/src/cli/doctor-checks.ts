@@ -53,7 +53,7 @@ function nativePart({ probe }: Facts): Finding {
     state: 'broken',
     found: 'not built',
     cost: 'Builds cannot run without it.',
-    cure: ['apt-get install g++ python3', 'npm run build'],
+    cure: ['apt-get install g++ python3', 'npm rebuild @tsbuild/native'],
   };
 }
 
@@ -243,7 +243,7 @@ function overlay(facts: Facts): Finding {
       state: 'missing',
       found: 'not tried: the native part is not built',
       cost: 'Unknown.',
-      cure: ['npm run build'],
+      cure: ['npm rebuild @tsbuild/native'],
     };
   if (reason === undefined) return { name, state: 'ok', found: 'can be mounted' };
   return {

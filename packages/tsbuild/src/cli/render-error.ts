@@ -44,7 +44,9 @@ function renderKnown(thrown: TsbuildError, options: RenderOptions): string {
 /** What was cancelled matters less than what cancelled it (Ctrl-C, a closed pipe). */
 function cancellation(error: TsbuildError): TsbuildError {
   const { cause } = error;
-  return exitCodeOf(error) === 130 && TsbuildError.is(cause) && exitCodeOf(cause) === 130 ? cancellation(cause) : error;
+  return exitCodeOf(error) === 130 && TsbuildError.is(cause) && exitCodeOf(cause) === 130
+    ? cancellation(cause)
+    : error;
 }
 
 /** A thrown thing that is no TsbuildError is a fault of tsbuild's own. */

@@ -58,7 +58,7 @@ test('a machine that has everything', () => {
 test('what is missing is told with its cost and the exact cure', () => {
   const table: [Partial<Facts>, RegExp, Finding['state'], RegExp][] = [
     [{ node: '20.18.0' }, /^node$/, 'broken', /newer Node/],
-    [{ probe: undefined }, /^native/, 'broken', /npm run build/],
+    [{ probe: undefined }, /^native/, 'broken', /npm rebuild @tsbuild\/native/],
     [{ maxUserNamespaces: 0 }, /^user namesp/, 'broken', /sysctl -w user\.max_user_namespaces=28633/],
     [
       { unprivilegedUsernsClone: '0' },
