@@ -47,9 +47,11 @@ function write(value: Encodable, parts: Buffer[]): void {
   }
 }
 
+/** Text that is no well-formed UTF-16 has no UTF-8 of its own and is written in 16-bit units. */
 function writeText(tag: string, text: string, parts: Buffer[]): void {
-  const bytes = Buffer.from(text, 'utf8');
-  parts.push(Buffer.from(`${tag}${bytes.length}:`), bytes);
+  const wellFormed = !/\p{Surrogate}/u.test(text);
+  const bytes = Buffer.from(text, wellFormed ? 'utf8' : 'utf16le');
+  parts.push(Buffer.from(`${wellFormed ? tag : 'u'}${bytes.length}:`), bytes);
 }
 
 function isList(value: object): value is readonly Encodable[] {

@@ -7,25 +7,25 @@ import type { FileAction, FileOp, ImageOp, RunMount, RunOp } from '../ops.js';
 import { digestOf, type Encodable } from './encode.js';
 
 /** Raised when what a step does for the same definition changes, so that results of older versions are not used. */
-const version = 1;
+export const keyVersion = 1;
 
-export const scratchKey: Digest = digestOf(['scratch', version]);
+export const scratchKey: Digest = digestOf(['scratch', keyVersion]);
 
 /** Two images with the same layers are the same root file system. */
 export function imageKey(op: ImageOp): Digest {
-  return op.diffIds.length === 0 ? scratchKey : digestOf(['image', version, op.diffIds]);
+  return op.diffIds.length === 0 ? scratchKey : digestOf(['image', keyVersion, op.diffIds]);
 }
 
-/** @param mountDigests content of each mount's source, in the order of op.mounts; undefined where none flows in */
+/** @param contents digests of what the mounts with an input select, by index in op.mounts */
 export function runKey(
   op: RunOp,
   platform: Platform,
   base: Digest,
-  mountDigests: readonly (Digest | undefined)[],
+  contents: ReadonlyMap<number, Digest>,
 ): Digest {
   return digestOf([
     'run',
-    version,
+    keyVersion,
     base,
     {
       platform: formatPlatform(platform),
@@ -42,7 +42,7 @@ export function runKey(
       ulimits: op.ulimits.map(({ name, soft, hard }) => [name, soft, hard]),
       scripts: op.scripts.map(({ path, data, mode }) => [path, data, mode]),
       devices: op.devices.map(({ name, required }) => [name, required]),
-      mounts: op.mounts.map((mount, index) => mountFields(mount, mountDigests[index])),
+      mounts: op.mounts.map((mount, index) => mountFields(mount, contents.get(index))),
     },
   ]);
 }
@@ -72,13 +72,10 @@ function mountFields(mount: RunMount, digest: Digest | undefined): Encodable {
   }
 }
 
-/** @param digests content of what each copy action selects, in the order of the copy actions */
-export function fileKey(op: FileOp, base: Digest, digests: readonly Digest[]): Digest {
-  let copies = 0;
-  const actions = op.actions.map((action) =>
-    action.type === 'copy' ? actionFields(action, digests[copies++]) : actionFields(action, undefined),
-  );
-  return digestOf(['file', version, base, actions]);
+/** @param contents digests of what the copies select, by index in op.actions */
+export function fileKey(op: FileOp, base: Digest, contents: ReadonlyMap<number, Digest>): Digest {
+  const actions = op.actions.map((action, index) => actionFields(action, contents.get(index)));
+  return digestOf(['file', keyVersion, base, actions]);
 }
 
 function actionFields(action: FileAction, digest: Digest | undefined): Encodable {
@@ -107,6 +104,11 @@ function baseName(path: string): string {
   return path.slice(path.replace(/\/+$/, '').lastIndexOf('/') + 1);
 }
 
+/** @param content the worker's digest of what was fetched */
+export function sourceKey(kind: 'http' | 'git', content: Digest): Digest {
+  return digestOf([kind, keyVersion, content]);
+}
+
 export function mergeKey(lower: Digest, upper: Digest): Digest {
-  return digestOf(['merge', version, lower, upper]);
+  return digestOf(['merge', keyVersion, lower, upper]);
 }

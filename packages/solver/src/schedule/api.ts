@@ -11,7 +11,7 @@ export interface SolveOptions {
   emit: EventSink;
   signal: AbortSignal;
   limits?: {
-    /** Steps that execute at the same time; 8 by default. */
+    /** Steps that execute at the same time; the number of processors, at least 4, by default. */
     parallelSteps?: number;
   };
 }

@@ -1,0 +1,356 @@
+/**
+ * Demand-driven execution of a graph: a vertex runs only if something that is wanted needs it and its key is not in
+ * the cache.
+ *
+ * A key is known without running anything where no input has to be read by content, or where the inputs that are read
+ * come from contexts and from cached steps. So a rebuild without changes is one look-up per stage that is wanted.
+ */
+import { type Digest, type EventSink, formatPlatform, TsbuildError } from '@tsbuild/core';
+import pLimit from 'p-limit';
+import type { CacheStore, Input, Ref, StepContext, StepResult, Worker } from '../interfaces.js';
+import { dependencies } from '../graph.js';
+import { fileKey, imageKey, mergeKey, runKey, scratchKey, sourceKey } from '../keys/op-key.js';
+import type { FileOp, RunOp, Vertex, VertexId } from '../ops.js';
+import { now } from './clock.js';
+import type { Progress } from './progress.js';
+import { contentReads } from './content-reads.js';
+import { Tasks } from './tasks.js';
+
+type Step = Vertex & { op: RunOp | FileOp };
+
+export interface SolverParts {
+  vertices: ReadonlyMap<VertexId, Vertex>;
+  worker: Worker;
+  cache: CacheStore;
+  emit: EventSink;
+  /** Ends everything: the caller's wish, or the first failure. */
+  controller: AbortController;
+  parallelSteps: number;
+  progress: Progress;
+  /** Adds what is known of the vertex to its error. */
+  explain(error: unknown, vertex: Vertex): unknown;
+}
+
+export class Solver {
+  readonly tasks = new Tasks();
+  /** What failed first, unless the whole was aborted before. */
+  failure: { error: unknown } | undefined;
+  readonly #parts: SolverParts;
+  readonly #signal: AbortSignal;
+  readonly #limit: ReturnType<typeof pLimit>;
+  readonly #keys = new Map<VertexId, Promise<Digest>>();
+  readonly #refs = new Map<VertexId, Promise<Ref>>();
+  readonly #fetched = new Map<VertexId, Promise<{ key: Digest; ref: Ref }>>();
+  readonly #byKey = new Map<Digest, Promise<Ref>>();
+  /** Steps whose inputs are being made so that they can be read, with all vertices those may have to run. */
+  readonly #waiting = new Map<Step, ReadonlySet<VertexId>>();
+  readonly #closures = new Map<VertexId, ReadonlySet<VertexId>>();
+
+  constructor(parts: SolverParts) {
+    this.#parts = parts;
+    this.#signal = parts.controller.signal;
+    this.#limit = pLimit(parts.parallelSteps);
+  }
+
+  /** The vertex's root file system, from the cache or by running what it needs. */
+  refOf(id: VertexId): Promise<Ref> {
+    return this.#once(this.#refs, id, () => this.#makeRef(this.#vertex(id)));
+  }
+
+  keyOf(id: VertexId): Promise<Digest> {
+    return this.#once(this.#keys, id, () => this.#makeKey(this.#vertex(id)));
+  }
+
+  #once<T>(memo: Map<VertexId, Promise<T>>, id: VertexId, make: () => Promise<T>): Promise<T> {
+    const known = memo.get(id);
+    if (known !== undefined) return known;
+    const made = this.tasks.track(make());
+    memo.set(id, made);
+    return made;
+  }
+
+  #vertex(id: VertexId): Vertex {
+    const vertex = this.#parts.vertices.get(id);
+    if (vertex === undefined) throw new Error(`vertex ${id} is not in the graph`);
+    return vertex;
+  }
+
+  #context(vertex: Vertex): StepContext {
+    return { vertex, signal: this.#signal, emit: this.#parts.emit };
+  }
+
+  async #makeKey(vertex: Vertex): Promise<Digest> {
+    const { op } = vertex;
+    switch (op.kind) {
+      case 'scratch':
+        return scratchKey;
+      case 'image':
+        return imageKey(op);
+      case 'http':
+      case 'git':
+        return sourceKey(op.kind, (await this.#fetch(vertex)).key);
+      case 'merge':
+        return mergeKey(...(await Promise.all([this.keyOf(op.lower), this.keyOf(op.upper)])));
+      case 'run':
+      case 'file':
+        return await this.#stepKey({ ...vertex, op });
+      case 'local':
+        throw new Error(`local context ${op.name} has no key`);
+    }
+  }
+
+  async #stepKey(step: Step): Promise<Digest> {
+    const { op } = step;
+    const reads = contentReads(op);
+    this.#awaitInputs(step, reads.map(({ from }) => from));
+    const contents = new Map<number, Digest>();
+    const [base] = await Promise.all([
+      this.keyOf(op.base),
+      ...reads.map(async ({ index, from, selector }) => {
+        const input = await this.#input(from);
+        const digest = await this.#guard(step, () => this.#digest(step, from, input, selector));
+        contents.set(index, digest);
+      }),
+    ]);
+    this.#waiting.delete(step);
+    return op.kind === 'run' ? runKey(op, step.platform, base, contents) : fileKey(op, base, contents);
+  }
+
+  async #digest(step: Step, from: VertexId, input: Input, selector: Parameters<Worker['contentDigest']>[1]): Promise<Digest> {
+    const { worker, progress } = this.#parts;
+    if (input.type === 'ref') return await worker.contentDigest(input, selector, this.#context(step));
+    progress.started(from);
+    try {
+      return await worker.contentDigest(input, selector, this.#context(this.#vertex(from)));
+    } finally {
+      progress.done(from);
+    }
+  }
+
+  async #input(id: VertexId): Promise<Input> {
+    const { op } = this.#vertex(id);
+    return op.kind === 'local' ? { type: 'local', name: op.name } : { type: 'ref', ref: await this.refOf(id) };
+  }
+
+  #fetch(vertex: Vertex): Promise<{ key: Digest; ref: Ref }> {
+    const { op } = vertex;
+    return this.#once(this.#fetched, vertex.id, () =>
+      this.#guard(vertex, async () => {
+        const { worker, progress } = this.#parts;
+        progress.started(vertex.id);
+        const context = this.#context(vertex);
+        if (op.kind !== 'http' && op.kind !== 'git') throw new Error(`${op.kind} cannot be fetched`);
+        const fetched = op.kind === 'http' ? await worker.http(op, context) : await worker.git(op, context);
+        progress.done(vertex.id);
+        return fetched;
+      }),
+    );
+  }
+
+  async #makeRef(vertex: Vertex): Promise<Ref> {
+    const { op } = vertex;
+    switch (op.kind) {
+      case 'scratch':
+        return { layers: [] };
+      case 'image':
+        return op.diffIds.length === 0 ? { layers: [] } : await this.#pull(vertex);
+      case 'http':
+      case 'git':
+        return (await this.#fetch(vertex)).ref;
+      case 'merge':
+        return await this.#merge(vertex, op.lower, op.upper);
+      case 'run':
+      case 'file':
+        return await this.#stepRef({ ...vertex, op });
+      case 'local':
+        throw new Error(`local context ${op.name} is no root file system`);
+    }
+  }
+
+  #pull(vertex: Vertex): Promise<Ref> {
+    return this.#guard(vertex, async () => {
+      const { worker, progress } = this.#parts;
+      if (vertex.op.kind !== 'image') throw new Error(`${vertex.op.kind} is no image`);
+      progress.started(vertex.id);
+      const ref = await worker.image(vertex.op, this.#context(vertex));
+      progress.done(vertex.id);
+      return ref;
+    });
+  }
+
+  async #merge(vertex: Vertex, lower: VertexId, upper: VertexId): Promise<Ref> {
+    const [below, above] = await Promise.all([this.refOf(lower), this.refOf(upper)]);
+    this.#parts.progress.shared(vertex.id);
+    return { layers: [...below.layers, ...above.layers] };
+  }
+
+  async #stepRef(step: Step): Promise<Ref> {
+    const key = await this.keyOf(step.id);
+    const same = this.#byKey.get(key);
+    if (same !== undefined) {
+      const ref = await same;
+      this.#parts.progress.shared(step.id);
+      return ref;
+    }
+    const made = this.tasks.track(this.#stepResult(step, key));
+    this.#byKey.set(key, made);
+    return await made;
+  }
+
+  async #stepResult(step: Step, key: Digest): Promise<Ref> {
+    if (!step.ignoreCache) {
+      const hit = await this.#guard(step, () => this.#lookUp(step, key));
+      if (hit !== undefined) {
+        this.#parts.progress.cached(step.id);
+        return hit;
+      }
+    }
+    this.#announceMiss(step);
+    const reads = [...new Set(contentReads(step.op).map(({ from }) => from))];
+    const [base, ...inputs] = await Promise.all([
+      this.refOf(step.op.base),
+      ...reads.map(async (from) => [from, await this.#input(from)] as const),
+    ]);
+    return await this.#limit(() => this.#guard(step, () => this.#execute(step, key, base, new Map(inputs))));
+  }
+
+  /** The lock is taken last, so that who holds it waits for nothing and two builds can't wait for each other. */
+  async #execute(step: Step, key: Digest, base: Ref, inputs: ReadonlyMap<VertexId, Input>): Promise<Ref> {
+    const { cache, progress } = this.#parts;
+    this.#signal.throwIfAborted();
+    progress.started(step.id);
+    const lock = await cache.lock(key, this.#signal);
+    try {
+      const hit = step.ignoreCache ? undefined : await this.#lookUp(step, key);
+      if (hit !== undefined) {
+        progress.shared(step.id);
+        return hit;
+      }
+      const { ref, usage } = await this.#perform(step, base, inputs);
+      await this.#remember(step, key, ref);
+      progress.done(step.id, usage);
+      return ref;
+    } finally {
+      lock.release();
+    }
+  }
+
+  #perform(step: Step, base: Ref, inputs: ReadonlyMap<VertexId, Input>): Promise<StepResult> {
+    const { op } = step;
+    const { worker } = this.#parts;
+    const context = this.#context(step);
+    if (op.kind === 'file') return worker.file(op, base, inputs, context);
+    const mounts = op.mounts.map((mount) => {
+      const input = 'from' in mount && mount.from !== undefined ? inputs.get(mount.from) : undefined;
+      return input === undefined ? { mount } : { mount, input };
+    });
+    return worker.run(op, base, mounts, context);
+  }
+
+  async #remember(step: Step, key: Digest, ref: Ref): Promise<void> {
+    const createdAt = ref.layers.at(-1)?.createdAt ?? new Date(now()).toISOString();
+    try {
+      await this.#parts.cache.put({ key, ref, createdAt, description: step.name });
+    } catch (error) {
+      this.#warn(`the result of ${step.name} could not be kept: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+
+  /** A record counts only if all its snapshots can be held. */
+  async #lookUp(step: Step, key: Digest): Promise<Ref | undefined> {
+    const { cache, worker } = this.#parts;
+    const record = await cache.get(key);
+    if (record === undefined) return undefined;
+    if (await worker.hold(record.ref)) return record.ref;
+    // Layers of the image can be had again; they are needed whether the step runs or not.
+    const image = this.#imageBelow(step.id);
+    if (image !== undefined) {
+      await this.refOf(image);
+      if (await worker.hold(record.ref)) return record.ref;
+    }
+    this.#warn(`the cached result of ${step.name} is gone or damaged; the step runs again`);
+    return undefined;
+  }
+
+  #warn(message: string): void {
+    this.#parts.emit({ type: 'warning', rule: 'CacheRecord', message });
+  }
+
+  #imageBelow(id: VertexId): VertexId | undefined {
+    const { op } = this.#vertex(id);
+    if (op.kind === 'run' || op.kind === 'file') return this.#imageBelow(op.base);
+    if (op.kind === 'merge') return this.#imageBelow(op.lower);
+    return op.kind === 'image' ? id : undefined;
+  }
+
+  /**
+   * A step that waits for an input to be made will most likely run itself. As soon as anything of that input has to
+   * run, the step's base is made at the same time, unless it is in the cache.
+   */
+  #awaitInputs(step: Step, inputs: VertexId[]): void {
+    const reachable = new Set<VertexId>();
+    for (const input of inputs) for (const id of this.#closure(input)) reachable.add(id);
+    if (reachable.size > 0) this.#waiting.set(step, reachable);
+  }
+
+  #announceMiss(missed: Step): void {
+    for (const [step, inputs] of this.#waiting) {
+      if (!inputs.has(missed.id)) continue;
+      this.#waiting.delete(step);
+      void this.tasks.track(this.#prepareBase(step.op.base)).catch(() => undefined);
+    }
+  }
+
+  async #prepareBase(id: VertexId): Promise<void> {
+    const { op } = this.#vertex(id);
+    const key = op.kind === 'run' || op.kind === 'file' ? await this.keyOf(id) : undefined;
+    if (key !== undefined && (await this.#parts.cache.get(key)) !== undefined) return;
+    await this.refOf(id);
+  }
+
+  /** The vertex and all it may need. */
+  #closure(id: VertexId): ReadonlySet<VertexId> {
+    const known = this.#closures.get(id);
+    if (known !== undefined) return known;
+    const closure = new Set([id]);
+    for (const input of dependencies(this.#vertex(id).op)) for (const each of this.#closure(input)) closure.add(each);
+    this.#closures.set(id, closure);
+    return closure;
+  }
+
+  /** Runs work of a vertex. Its failure is reported as the vertex's, once, and ends everything else. */
+  async #guard<T>(vertex: Vertex, work: () => Promise<T>): Promise<T> {
+    try {
+      this.#signal.throwIfAborted();
+      return await work();
+    } catch (error) {
+      this.#fail(error, vertex);
+      throw error;
+    }
+  }
+
+  #fail(error: unknown, vertex: Vertex): void {
+    const { progress, controller, explain } = this.#parts;
+    if (this.#signal.aborted) {
+      progress.canceled(vertex.id);
+      return;
+    }
+    this.failure = { error: explain(error, vertex) };
+    progress.failed(vertex.id, error instanceof Error ? error.message : String(error));
+    controller.abort(error);
+  }
+}
+
+/** Adds the place in the Dockerfile, the stage and the platform. */
+export function explainWith(dockerfileOf: (vertex: Vertex) => { filename: string; text: string } | undefined) {
+  return (error: unknown, vertex: Vertex): unknown => {
+    if (!TsbuildError.is(error)) return error;
+    const file = dockerfileOf(vertex);
+    const { range, stage, platform } = vertex;
+    return error.with({
+      ...(file === undefined || range === undefined ? {} : { source: { file: file.filename, text: file.text, range } }),
+      stage,
+      platform: formatPlatform(platform),
+    });
+  };
+}
