@@ -34,7 +34,10 @@ export function containersAuthPaths(env: Environment, home: string): string[] {
   if (env['REGISTRY_AUTH_FILE']) return [env['REGISTRY_AUTH_FILE']];
   const runtime = env['XDG_RUNTIME_DIR'];
   const config = env['XDG_CONFIG_HOME'] || join(home, '.config');
-  return [...(runtime ? [join(runtime, 'containers/auth.json')] : []), join(config, 'containers/auth.json')];
+  const primary = runtime
+    ? join(runtime, 'containers/auth.json')
+    : `/run/containers/${process.getuid?.() ?? 0}/auth.json`;
+  return [primary, join(config, 'containers/auth.json')];
 }
 
 /** An empty object where there is no file. @throws TsbuildError TSB_USAGE_BAD_DOCKER_CONFIG */

@@ -80,7 +80,13 @@ export function userCredentials(options: CredentialOptions): CredentialSource {
         ...containersAuthPaths(options.env, options.home),
       ];
       for (const path of paths) {
-        const found = await inFile(await readConfigFile(path), registry, repository);
+        const config = await readConfigFile(path).catch((error: Error) => {
+          // docker goes on without a file that it may not read; a damaged one is for the user to repair.
+          if ((error.cause as NodeJS.ErrnoException | undefined)?.code !== 'EACCES') throw error;
+          problems.push(error.message);
+          return {};
+        });
+        const found = await inFile(config, registry, repository);
         if (found.credential !== undefined) return found;
         if (found.problem !== undefined) problems.push(found.problem);
       }
