@@ -67,7 +67,15 @@ export interface VertexTransfer {
   id: string;
   /** What is moving: a short digest, a file name. */
   item: string;
-  action: 'resolving' | 'downloading' | 'unpacking' | 'packing' | 'compressing' | 'uploading' | 'exists' | 'done';
+  action:
+    | 'resolving'
+    | 'downloading'
+    | 'unpacking'
+    | 'packing'
+    | 'compressing'
+    | 'uploading'
+    | 'exists'
+    | 'done';
   current: number;
   total?: number;
   at: number;

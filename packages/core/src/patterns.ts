@@ -43,7 +43,10 @@ export class PatternMatcher {
 
   /** @throws TsbuildError TSB_CONTEXT_BAD_PATTERN naming the pattern */
   constructor(patterns: readonly string[]) {
-    this.#patterns = patterns.map((text) => trimSpace(text)).filter((text) => text !== '').map(compile);
+    this.#patterns = patterns
+      .map((text) => trimSpace(text))
+      .filter((text) => text !== '')
+      .map(compile);
     this.exclusions = this.#patterns.some((pattern) => pattern.exclusion);
   }
 
@@ -142,9 +145,13 @@ function matcherOf(pattern: string): (path: string) => boolean {
   const expression = re2ToRegExp(source);
   return (path) => {
     if (expression === undefined) {
-      throw new TsbuildError('TSB_CONTEXT_BAD_PATTERN', `syntax error in pattern: ${JSON.stringify(pattern)}`, {
-        hint: 'Write a backslash only before the characters *?[]\\ and punctuation.',
-      });
+      throw new TsbuildError(
+        'TSB_CONTEXT_BAD_PATTERN',
+        `syntax error in pattern: ${JSON.stringify(pattern)}`,
+        {
+          hint: 'Write a backslash only before the characters *?[]\\ and punctuation.',
+        },
+      );
     }
     return expression.test(path);
   };

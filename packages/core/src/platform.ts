@@ -14,8 +14,22 @@ const machine: Record<string, [string, string?]> = {
 };
 
 const knownOs = new Set([
-  'aix', 'android', 'darwin', 'dragonfly', 'freebsd', 'illumos', 'ios', 'js', 'linux', 'netbsd',
-  'openbsd', 'plan9', 'solaris', 'wasi', 'wasip1', 'windows',
+  'aix',
+  'android',
+  'darwin',
+  'dragonfly',
+  'freebsd',
+  'illumos',
+  'ios',
+  'js',
+  'linux',
+  'netbsd',
+  'openbsd',
+  'plan9',
+  'solaris',
+  'wasi',
+  'wasip1',
+  'windows',
 ]);
 
 /** Maps aliases to Go's names and drops variants that are the architecture's default. */
@@ -45,7 +59,10 @@ export function parsePlatform(text: string): Platform {
   const [first = '', second, third] = parts;
   if (second === undefined) {
     if (knownOs.has(first.toLowerCase())) return normalizePlatform({ ...hostPlatform(), os: first });
-    if (machine[first.toLowerCase()] || /^(arm|ppc64le|s390x|riscv64|mips64le|386|loong64)$/.test(first.toLowerCase())) {
+    if (
+      machine[first.toLowerCase()] ||
+      /^(arm|ppc64le|s390x|riscv64|mips64le|386|loong64)$/.test(first.toLowerCase())
+    ) {
       return normalizePlatform({ os: 'linux', architecture: first });
     }
     throw bad();

@@ -76,7 +76,9 @@ function readEscape(chars: string[], at: number): Piece | undefined {
   if (set !== undefined) return { text: char < 'a' ? `[^${set}]` : `[${set}]`, end: at };
   if (char === 'p' || char === 'P') {
     const name = chars[at + 1];
-    return name === undefined || !/[A-Z]/.test(name) ? undefined : { text: `\\${char}{${name}}`, end: at + 1 };
+    return name === undefined || !/[A-Z]/.test(name)
+      ? undefined
+      : { text: `\\${char}{${name}}`, end: at + 1 };
   }
   const single = readSingle(chars, at - 1);
   return single && { text: literal(String.fromCodePoint(single.code)), end: single.end };
@@ -90,7 +92,8 @@ function readSingle(chars: string[], at: number): { code: number; end: number } 
   const next = chars[at + 1];
   if (next === undefined) return undefined;
   const control = controls[next];
-  if (control !== undefined) return { code: '\x07\f\n\r\t\v'.charCodeAt('afnrtv'.indexOf(next)), end: at + 1 };
+  if (control !== undefined)
+    return { code: '\x07\f\n\r\t\v'.charCodeAt('afnrtv'.indexOf(next)), end: at + 1 };
   if (next === 'x') {
     const hex = chars.slice(at + 2, at + 4).join('');
     return /^[0-9A-Fa-f]{2}$/.test(hex) ? { code: Number.parseInt(hex, 16), end: at + 3 } : undefined;

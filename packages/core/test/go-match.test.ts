@@ -54,7 +54,8 @@ test('matches as filepath.Match', () => {
   ];
   for (const [pattern, name, wanted] of table) {
     const label = `${pattern} ${name}`;
-    if (wanted === 'bad') assert.throws(() => goMatch(pattern, name), { code: 'TSB_CONTEXT_BAD_PATTERN' }, label);
+    if (wanted === 'bad')
+      assert.throws(() => goMatch(pattern, name), { code: 'TSB_CONTEXT_BAD_PATTERN' }, label);
     else assert.equal(goMatch(pattern, name), wanted, label);
   }
 });
@@ -65,6 +66,12 @@ test('many stars take linear time', () => {
 
 test('hasWildcard looks past escapes', () => {
   assert.deepEqual(['a', 'a\\*', 'a*', '?', 'x[1]', '\\[', 'a\\'].map(hasWildcard), [
-    false, false, true, true, true, false, false,
+    false,
+    false,
+    true,
+    true,
+    true,
+    false,
+    false,
   ]);
 });

@@ -21,7 +21,7 @@ function decide(ignore: string, path: string): string {
   }
 }
 
-test('every one of 3,672 answers equals moby\'s own matcher', () => {
+test("every one of 3,672 answers equals moby's own matcher", () => {
   const wrong: string[] = [];
   let asked = 0;
   for (const { ignore, results } of oracle) {
@@ -44,7 +44,8 @@ test('an ignore file is read line by line', () => {
     ['/\n/a\n//a//b/./\n.', ['/', 'a', 'a/b', '.']],
     ['../x\n!/y', ['../x', '!y']],
   ];
-  for (const [text, patterns] of table) assert.deepEqual(parseIgnoreFile(text), patterns, JSON.stringify(text));
+  for (const [text, patterns] of table)
+    assert.deepEqual(parseIgnoreFile(text), patterns, JSON.stringify(text));
 });
 
 test('a walk carries the hits of a parent to its children', () => {
@@ -96,7 +97,7 @@ test('mayKeepBelow tells whether an ignored directory has to be walked', () => {
   }
 });
 
-test('user classes and escapes mean what Go\'s regular expressions say', () => {
+test("user classes and escapes mean what Go's regular expressions say", () => {
   const table: [pattern: string, path: string, matched: boolean][] = [
     ['[[:digit:]]x', '5x', true],
     ['[[:digit:]]x', 'dx', false],
@@ -115,6 +116,9 @@ test('user classes and escapes mean what Go\'s regular expressions say', () => {
 });
 
 test('a bad pattern is refused with its text', () => {
-  assert.throws(() => new PatternMatcher(['ok', 'a[']), { code: 'TSB_CONTEXT_BAD_PATTERN', message: /"a\["/ });
+  assert.throws(() => new PatternMatcher(['ok', 'a[']), {
+    code: 'TSB_CONTEXT_BAD_PATTERN',
+    message: /"a\["/,
+  });
   assert.throws(() => new PatternMatcher(['!']), { message: 'illegal exclusion pattern: "!"' });
 });

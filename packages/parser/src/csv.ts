@@ -13,7 +13,11 @@ export function csvFields(text: string): string[] {
       const field = text.slice(at, comma < 0 ? text.length : comma);
       const bare = field.indexOf('"');
       if (bare >= 0) {
-        throw fault('CSV', `parse error on line 1, column ${at + bare + 1}: bare " in non-quoted-field`, hint);
+        throw fault(
+          'CSV',
+          `parse error on line 1, column ${at + bare + 1}: bare " in non-quoted-field`,
+          hint,
+        );
       }
       fields.push(field);
       if (comma < 0) return fields;
@@ -25,7 +29,11 @@ export function csvFields(text: string): string[] {
     for (;;) {
       const quote = text.indexOf('"', at);
       if (quote < 0) {
-        throw fault('CSV', `parse error on line 1, column ${text.length + 1}: extraneous or missing " in quoted-field`, hint);
+        throw fault(
+          'CSV',
+          `parse error on line 1, column ${text.length + 1}: extraneous or missing " in quoted-field`,
+          hint,
+        );
       }
       field += text.slice(at, quote);
       at = quote + 1;
@@ -36,7 +44,11 @@ export function csvFields(text: string): string[] {
     fields.push(field);
     if (at === text.length) return fields;
     if (text.charAt(at) !== ',') {
-      throw fault('CSV', `parse error on line 1, column ${at + 1}: extraneous or missing " in quoted-field`, hint);
+      throw fault(
+        'CSV',
+        `parse error on line 1, column ${at + 1}: extraneous or missing " in quoted-field`,
+        hint,
+      );
     }
     at += 1;
   }

@@ -13,7 +13,10 @@ export interface Directives {
  * Reads directives until the first line that is none.
  * @param report called with an error and the index of its line; throws
  */
-export function readDirectives(lines: readonly string[], report: (error: Error, line: number) => never): Directives {
+export function readDirectives(
+  lines: readonly string[],
+  report: (error: Error, line: number) => never,
+): Directives {
   const list: Directive[] = [];
   let escape: EscapeToken = '\\';
   for (const [index, line] of lines.entries()) {

@@ -115,7 +115,11 @@ class Lexer {
     this.#keepEscapes = keepEscapes;
     this.#depth += 1;
     if (this.#depth > maxDepth) {
-      throw fault('SUBSTITUTION', 'substitutions are nested too deeply', 'Give the inner values names of their own by ARG.');
+      throw fault(
+        'SUBSTITUTION',
+        'substitutions are nested too deeply',
+        'Give the inner values names of their own by ARG.',
+      );
     }
     let result = '';
     let closed = stop === undefined;
@@ -259,7 +263,11 @@ class Lexer {
     const first = this.#text.charAt(this.#at);
     if (first === '') throw missingBrace();
     if (first === '{' || first === '}' || first === ':') {
-      throw fault('SUBSTITUTION', 'syntax error: bad substitution', 'Write ${NAME}; write \\$ for a plain dollar sign.');
+      throw fault(
+        'SUBSTITUTION',
+        'syntax error: bad substitution',
+        'Write ${NAME}; write \\$ for a plain dollar sign.',
+      );
     }
     const name = this.#name();
     return this.#substitution(name, this.#take());
@@ -298,7 +306,11 @@ class Lexer {
     } catch (error) {
       if (this.#at < this.#text.length || this.#depth > maxDepth) throw error;
       if (stop === '}') throw missingBrace();
-      throw fault('SUBSTITUTION', "syntax error: missing '/' in ${}", 'Write it as ${NAME/pattern/replacement}.');
+      throw fault(
+        'SUBSTITUTION',
+        "syntax error: missing '/' in ${}",
+        'Write it as ${NAME/pattern/replacement}.',
+      );
     }
   }
 
@@ -310,7 +322,11 @@ class Lexer {
     if (present) return value;
     if (modifier === '-') return word;
     const reason = value === undefined ? 'is not allowed to be unset' : 'is not allowed to be empty';
-    throw fault('SUBSTITUTION', `${name}: ${word || reason}`, `Give ${name} a value by --build-arg, ARG or ENV.`);
+    throw fault(
+      'SUBSTITUTION',
+      `${name}: ${word || reason}`,
+      `Give ${name} a value by --build-arg, ARG or ENV.`,
+    );
   }
 
   #trimmed(name: string, operator: '#' | '%'): string {
@@ -347,7 +363,11 @@ class Lexer {
 }
 
 function missingBrace(): Error {
-  return fault('SUBSTITUTION', "syntax error: missing '}'", 'Close the substitution with }; write \\$ for a plain dollar sign.');
+  return fault(
+    'SUBSTITUTION',
+    "syntax error: missing '}'",
+    'Close the substitution with }; write \\$ for a plain dollar sign.',
+  );
 }
 
 function unsupported(modifier: string): Error {

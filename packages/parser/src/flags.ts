@@ -4,7 +4,10 @@ import type { EscapeToken } from './ast.js';
 import { fault } from './fault.js';
 
 /** Cuts `--flag` words off the front; quotes and escapes in them are resolved. `offset` is where the rest begins. */
-export function cutFlags(text: string, escape: EscapeToken): { flags: string[]; rest: string; offset: number } {
+export function cutFlags(
+  text: string,
+  escape: EscapeToken,
+): { flags: string[]; rest: string; offset: number } {
   const flags: string[] = [];
   const isBlank = (at: number) => /^(?!\uFEFF)[\s\u0085]$/.test(text.charAt(at));
   let at = 0;
@@ -37,12 +40,17 @@ export function cutFlags(text: string, escape: EscapeToken): { flags: string[]; 
 /** bool: `--x[=true|false]`; string: `--x=v` once; list: `--x=v` any number of times. */
 export type FlagType = 'bool' | 'string' | 'list';
 
-type FlagValue<T extends FlagType> = T extends 'list' ? string[] : (T extends 'bool' ? boolean : string) | undefined;
+type FlagValue<T extends FlagType> = T extends 'list'
+  ? string[]
+  : (T extends 'bool' ? boolean : string) | undefined;
 
 export type FlagValues<S extends Record<string, FlagType>> = { [K in keyof S]: FlagValue<S[K]> };
 
 /** @throws TsbuildError TSB_PARSE_UNKNOWN_FLAG, TSB_PARSE_DUPLICATE_FLAG, TSB_PARSE_FLAG_VALUE */
-export function readFlags<S extends Record<string, FlagType>>(flags: readonly string[], known: S): FlagValues<S> {
+export function readFlags<S extends Record<string, FlagType>>(
+  flags: readonly string[],
+  known: S,
+): FlagValues<S> {
   const values: Record<string, string | boolean | string[]> = {};
   const names = Object.keys(known);
   for (const name of names) if (known[name] === 'list') values[name] = [];
@@ -52,7 +60,10 @@ export function readFlags<S extends Record<string, FlagType>>(flags: readonly st
     const value = equals < 0 ? undefined : flag.slice(equals + 1);
     const type = Object.hasOwn(known, name) ? known[name] : undefined;
     if (type === undefined) {
-      const list = names.length === 0 ? 'This instruction has no flags.' : `It has ${names.map((n) => `--${n}`).join(', ')}.`;
+      const list =
+        names.length === 0
+          ? 'This instruction has no flags.'
+          : `It has ${names.map((n) => `--${n}`).join(', ')}.`;
       throw fault('UNKNOWN_FLAG', `unknown flag: --${name}${didYouMean(name, names, true)}`, list);
     }
     const list = values[name];
@@ -60,7 +71,8 @@ export function readFlags<S extends Record<string, FlagType>>(flags: readonly st
       list.push(required(name, value));
       continue;
     }
-    if (list !== undefined) throw fault('DUPLICATE_FLAG', `duplicate flag specified: --${name}`, `Keep one --${name}.`);
+    if (list !== undefined)
+      throw fault('DUPLICATE_FLAG', `duplicate flag specified: --${name}`, `Keep one --${name}.`);
     values[name] = type === 'bool' ? readBool(name, value) : required(name, value);
   }
   return values as FlagValues<S>;
@@ -68,16 +80,25 @@ export function readFlags<S extends Record<string, FlagType>>(flags: readonly st
 
 function required(name: string, value: string | undefined): string {
   if (value === undefined) {
-    throw fault('FLAG_VALUE', `missing a value on flag: --${name}`, `Write it as --${name}=value, without blanks.`);
+    throw fault(
+      'FLAG_VALUE',
+      `missing a value on flag: --${name}`,
+      `Write it as --${name}=value, without blanks.`,
+    );
   }
   return value;
 }
 
 function readBool(name: string, value: string | undefined): boolean {
-  if (value === '') throw fault('FLAG_VALUE', `missing a value on flag: --${name}`, `Write --${name} or --${name}=true.`);
+  if (value === '')
+    throw fault('FLAG_VALUE', `missing a value on flag: --${name}`, `Write --${name} or --${name}=true.`);
   const folded = value?.toLowerCase() ?? 'true';
   if (folded !== 'true' && folded !== 'false') {
-    throw fault('FLAG_VALUE', `expecting boolean value for flag --${name}, not: ${value}`, `Write --${name} or --${name}=false.`);
+    throw fault(
+      'FLAG_VALUE',
+      `expecting boolean value for flag --${name}, not: ${value}`,
+      `Write --${name} or --${name}=false.`,
+    );
   }
   return folded === 'true';
 }

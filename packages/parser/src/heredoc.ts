@@ -56,7 +56,11 @@ export function takeBodies(words: readonly HeredocWord[], reader: LineReader): H
     for (;;) {
       const raw = reader.takeRaw();
       if (raw === undefined) {
-        throw fault('HEREDOC', 'unterminated heredoc', `Add a line that holds only ${word.name}; if no heredoc is meant, put << in quotes.`);
+        throw fault(
+          'HEREDOC',
+          'unterminated heredoc',
+          `Add a line that holds only ${word.name}; if no heredoc is meant, put << in quotes.`,
+        );
       }
       const plain = trimNewline(raw);
       if ((word.chomp ? plain.replace(/^\t+/, '') : plain) === word.name) break;

@@ -9,3 +9,4 @@ export { printDockerfile, printInstruction } from './print.js';
 export { checkDockerfile, lintViolation } from './lint/check.js';
 export { rules } from './lint/rules.js';
 export type { BaseImageFacts, CheckOptions, Lint, Rule } from './lint/types.js';
+export { detectSyntax, type SyntaxReference } from './syntax.js';

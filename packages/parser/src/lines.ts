@@ -64,7 +64,8 @@ export class LineReader {
       const line = trimNewline(raw);
       const content = trimStart(line);
       if (content === '') continue;
-      if (!content.startsWith('#')) return this.#join(content, line.length - content.length + 1, comments, commentLines);
+      if (!content.startsWith('#'))
+        return this.#join(content, line.length - content.length + 1, comments, commentLines);
       const comment = trimSpace(content.slice(1));
       if (comment === '') {
         comments = [];
@@ -153,6 +154,7 @@ function trimStart(line: string): string {
 function cutContinuation(line: string, escape: EscapeToken): { text: string; continued: boolean } {
   let end = line.length;
   while (line.charAt(end - 1) === ' ' || line.charAt(end - 1) === '\t') end -= 1;
-  if (line.charAt(end - 1) !== escape || line.charAt(end - 2) === escape) return { text: line, continued: false };
+  if (line.charAt(end - 1) !== escape || line.charAt(end - 2) === escape)
+    return { text: line, continued: false };
   return { text: line.slice(0, end - 1), continued: true };
 }

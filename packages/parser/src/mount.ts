@@ -31,8 +31,25 @@ export interface RunMountSpec {
 }
 
 const keys = [
-  'type', 'from', 'source', 'target', 'readonly', 'id', 'sharing', 'required', 'size', 'mode', 'uid', 'gid', 'src',
-  'dst', 'destination', 'ro', 'rw', 'readwrite', 'env',
+  'type',
+  'from',
+  'source',
+  'target',
+  'readonly',
+  'id',
+  'sharing',
+  'required',
+  'size',
+  'mode',
+  'uid',
+  'gid',
+  'src',
+  'dst',
+  'destination',
+  'ro',
+  'rw',
+  'readwrite',
+  'env',
 ];
 
 /**
@@ -55,7 +72,9 @@ export function parseMount(raw: string, expand: (value: string) => string): RunM
 
 /** Value of `from`, which knows no variables: it can be told before anything is expanded. */
 export function mountSource(raw: string): string | undefined {
-  return mountFields(raw).map(splitField).findLast(({ key, value }) => key === 'from' && value !== undefined)?.value;
+  return mountFields(raw)
+    .map(splitField)
+    .findLast(({ key, value }) => key === 'from' && value !== undefined)?.value;
 }
 
 /** What is wrong with a mount whatever its variables hold. Told while parsing, also for stages that aren't built. */
@@ -176,14 +195,18 @@ function checkSpec(spec: RunMountSpec): void {
   if (spec.type === 'bind' || spec.type === 'tmpfs') {
     for (const key of ['mode', 'uid', 'gid'] as const) {
       if (spec[key] === undefined) continue;
-      throw mountFault(`${key} not allowed for ${goQuote(spec.type)} type mounts`, 'Only secret, ssh and cache mounts have it.');
+      throw mountFault(
+        `${key} not allowed for ${goQuote(spec.type)} type mounts`,
+        'Only secret, ssh and cache mounts have it.',
+      );
     }
   }
   if (spec.sharing !== undefined && spec.type !== 'cache') {
     throw mountFault(`invalid cache sharing set for ${spec.type} mount`, 'Only cache mounts have sharing=.');
   }
   if (spec.type !== 'secret') return;
-  if (spec.from) throw mountFault('secret mount should not have a from', 'Secrets come from --secret; leave out from=.');
+  if (spec.from)
+    throw mountFault('secret mount should not have a from', 'Secrets come from --secret; leave out from=.');
   if (!spec.source && !spec.target && !spec.id) {
     throw mountFault('invalid secret mount. one of source, target required', 'Name the secret with id=.');
   }
@@ -215,16 +238,22 @@ function bool(key: string, value: string): boolean {
 }
 
 function unsigned(key: string, value: string, base: 8 | 10): number {
-  const number = (base === 8 ? /^[0-7]+$/ : /^[0-9]+$/).test(value) ? Number.parseInt(value, base) : Number.NaN;
+  const number = (base === 8 ? /^[0-7]+$/ : /^[0-9]+$/).test(value)
+    ? Number.parseInt(value, base)
+    : Number.NaN;
   if (number <= 0xffffffff) return number;
-  throw mountFault(`invalid value ${value} for ${key}`, base === 8 ? 'Write octal digits, as 0600.' : 'Write a number.');
+  throw mountFault(
+    `invalid value ${value} for ${key}`,
+    base === 8 ? 'Write octal digits, as 0600.' : 'Write a number.',
+  );
 }
 
 /** go-units' RAMInBytes: `64m`, `1.5GiB`, 1024-based. */
 function ramBytes(key: string, value: string): number {
   const match = /^(\d+(?:\.\d+)*) ?(?:([kmgtpe])i?)?b?$/i.exec(value);
   const number = match && !/\..*\./.test(match[1] as string) ? Number(match[1]) : Number.NaN;
-  if (Number.isNaN(number)) throw mountFault(`invalid value for ${key}: ${value}`, 'Write a size as 64m or 1g.');
+  if (Number.isNaN(number))
+    throw mountFault(`invalid value for ${key}: ${value}`, 'Write a size as 64m or 1g.');
   const unit = match?.[2]?.toLowerCase();
   return Math.trunc(number * 1024 ** (unit === undefined ? 0 : 'kmgtpe'.indexOf(unit) + 1));
 }

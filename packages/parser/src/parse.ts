@@ -31,7 +31,8 @@ const maxLineBytes = 65535;
  * @throws TsbuildError TSB_PARSE_* with the place
  */
 export function parseDockerfile(input: string | Uint8Array, filename: string): Dockerfile {
-  const decoded = typeof input === 'string' ? input : new TextDecoder('utf-8', { ignoreBOM: true }).decode(input);
+  const decoded =
+    typeof input === 'string' ? input : new TextDecoder('utf-8', { ignoreBOM: true }).decode(input);
   const text = decoded.startsWith('\uFEFF') ? decoded.slice(1) : decoded;
   const lines = physicalLines(text);
   const locate = (range: SourceRange): SourceLocation => ({ file: filename, range, text });
@@ -48,16 +49,19 @@ export function parseDockerfile(input: string | Uint8Array, filename: string): D
   const reader = new LineReader(lines, escape, directives.length);
   const file: Dockerfile = { filename, text, escape, directives, metaArgs: [], stages: [], warnings: [] };
   let found = false;
+  let posixShell = true;
   for (let line = reader.next(); line !== undefined; line = reader.next()) {
     found = true;
     if (line.emptyLines.length > 0) file.warnings.push(emptyContinuation(line));
     const instruction = readInstruction(line, reader, lines, escape, locate);
-    if (shellIsPosix(file)) file.warnings.push(...findSwallowedComment(instruction, line));
+    posixShell = shellAfter(instruction, posixShell);
+    if (posixShell) file.warnings.push(...findSwallowedComment(instruction, line));
     if ('heredocs' in instruction) file.warnings.push(...blankInHeredoc(instruction));
     addInstruction(file, instruction, locate);
   }
   const end = locate(wholeLine(lines, lines.length));
-  if (!found) throw fault('EMPTY', 'file with no instructions', 'Write at least a FROM line.').with({ source: end });
+  if (!found)
+    throw fault('EMPTY', 'file with no instructions', 'Write at least a FROM line.').with({ source: end });
   if (file.stages.length === 0) {
     const hint = 'Add FROM image after the ARG lines.';
     throw fault('NO_STAGE', 'dockerfile contains no stages to build', hint).with({ source: end });
@@ -76,7 +80,9 @@ export function parseTrigger(text: string): Instruction {
   const line = reader.next();
   const whole = locate({ ...wholeLine(lines, lines.length), startLine: 1, startColumn: 1 });
   if (line === undefined) {
-    throw fault('EMPTY', 'file with no instructions', 'Write an instruction after ONBUILD.').with({ source: whole });
+    throw fault('EMPTY', 'file with no instructions', 'Write an instruction after ONBUILD.').with({
+      source: whole,
+    });
   }
   const instruction = readInstruction(line, reader, lines, '\\', locate);
   if (instruction.kind === 'from' || instruction.kind === 'onbuild' || instruction.kind === 'maintainer') {
@@ -102,7 +108,14 @@ function readInstruction(
   try {
     return instructionOf(line, reader, lines, escape);
   } catch (error) {
-    throw placed(error, locate({ ...rangeOf(line, 0, line.text.length), endLine: reader.line, endColumn: lineEnd(lines, reader.line) }));
+    throw placed(
+      error,
+      locate({
+        ...rangeOf(line, 0, line.text.length),
+        endLine: reader.line,
+        endColumn: lineEnd(lines, reader.line),
+      }),
+    );
   }
 }
 
@@ -166,7 +179,11 @@ function triggerFault(name: string): Error {
   if (name === 'ONBUILD') {
     return fault('ONBUILD', "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed", 'Write ONBUILD once.');
   }
-  return fault('ONBUILD', `${name} isn't allowed as an ONBUILD trigger`, `Remove this line, or write ${name} without ONBUILD.`);
+  return fault(
+    'ONBUILD',
+    `${name} isn't allowed as an ONBUILD trigger`,
+    `Remove this line, or write ${name} without ONBUILD.`,
+  );
 }
 
 function addInstruction(
@@ -184,16 +201,20 @@ function addInstruction(
   if (stage !== undefined) stage.instructions.push(instruction);
   else if (instruction.kind === 'arg') file.metaArgs.push(instruction);
   else {
-    throw fault('NO_STAGE', 'no build stage in current context', 'Only ARG may stand before the first FROM.').with({
+    throw fault(
+      'NO_STAGE',
+      'no build stage in current context',
+      'Only ARG may stand before the first FROM.',
+    ).with({
       source: locate(instruction.range),
     });
   }
 }
 
-/** Whether the stage that is being read still has a shell in which # begins a comment. */
-function shellIsPosix(file: Dockerfile): boolean {
-  const shell = file.stages.at(-1)?.instructions.findLast(({ kind }) => kind === 'shell');
-  return shell?.kind !== 'shell' || /(?:^|\/)(?:ba|a|da|z|k)?sh$/.test(shell.args[0] ?? '');
+/** Whether the stage has a shell in which # begins a comment, after this instruction. */
+function shellAfter(instruction: AnyInstruction, posix: boolean): boolean {
+  if (instruction.kind === 'from') return true;
+  return instruction.kind === 'shell' ? /(?:^|\/)(?:ba|a|da|z|k)?sh$/.test(instruction.args[0] ?? '') : posix;
 }
 
 function emptyContinuation(line: LogicalLine): ParseWarning {
@@ -206,7 +227,12 @@ function emptyContinuation(line: LogicalLine): ParseWarning {
 
 /** `COPY << EOF /f`: the body is taken, but the words are two paths. */
 function blankInHeredoc(instruction: Extract<Instruction, { heredocs: Heredoc[] }>): ParseWarning[] {
-  if (instruction.kind === 'run' || instruction.json || !instruction.sources.some((word) => /^\d*<<$/.test(word))) return [];
+  if (
+    instruction.kind === 'run' ||
+    instruction.json ||
+    !instruction.sources.some((word) => /^\d*<<$/.test(word))
+  )
+    return [];
   const message = `${instruction.kind.toUpperCase()} takes << and the name after it for two paths; write <<NAME without a blank`;
   return [{ rule: 'HeredocWithBlank', message, range: instruction.range }];
 }
@@ -222,7 +248,10 @@ function checkLengths(lines: readonly string[], report: (error: Error, index: nu
   for (const [index, line] of lines.entries()) {
     if (line.length * 3 <= maxLineBytes || encoder.encode(line).length <= maxLineBytes) continue;
     const hint = 'Break the line with a backslash at its end, or copy the text from a file.';
-    report(fault('LINE_TOO_LONG', `dockerfile line greater than max allowed size of ${maxLineBytes}`, hint), index);
+    report(
+      fault('LINE_TOO_LONG', `dockerfile line greater than max allowed size of ${maxLineBytes}`, hint),
+      index,
+    );
   }
 }
 

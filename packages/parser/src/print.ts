@@ -25,7 +25,9 @@ export function printDockerfile(file: Dockerfile): string {
   const body = [
     ...file.metaArgs.map((arg) => printInstruction(arg, file.escape)),
     ...file.stages.map((stage) =>
-      [stage.from, ...stage.instructions].map((instruction) => printInstruction(instruction, file.escape)).join(''),
+      [stage.from, ...stage.instructions]
+        .map((instruction) => printInstruction(instruction, file.escape))
+        .join(''),
     ),
   ];
   // The blank line keeps a comment below it from being read as a directive.
@@ -40,7 +42,10 @@ export function printInstruction(instruction: FromInstruction | Instruction, esc
 }
 
 /** The arguments on the instruction's line, and what follows on lines of its own. */
-function argumentsOf(instruction: FromInstruction | Instruction, escape: EscapeToken): [line: string, tail: string] {
+function argumentsOf(
+  instruction: FromInstruction | Instruction,
+  escape: EscapeToken,
+): [line: string, tail: string] {
   switch (instruction.kind) {
     case 'from': {
       const { image, platform, as, asKeyword } = instruction;
@@ -60,7 +65,10 @@ function argumentsOf(instruction: FromInstruction | Instruction, escape: EscapeT
     case 'add':
       return printFiles(instruction, escape);
     case 'arg':
-      return [join(...instruction.args.map(({ name, value }) => (value === undefined ? name : `${name}=${value}`))), ''];
+      return [
+        join(...instruction.args.map(({ name, value }) => (value === undefined ? name : `${name}=${value}`))),
+        '',
+      ];
     case 'env':
     case 'label':
       return [join(...instruction.pairs.map(printPair)), ''];
@@ -103,7 +111,9 @@ function printFiles(instruction: CopyInstruction | AddInstruction, escape: Escap
     on('link', instruction.link),
     instruction.kind === 'copy' && on('parents', instruction.parents),
     ...(instruction.kind === 'add' ? [flag('checksum', instruction.checksum, escape)] : []),
-    instruction.kind === 'add' && instruction.keepGitDir !== undefined && `--keep-git-dir=${instruction.keepGitDir}`,
+    instruction.kind === 'add' &&
+      instruction.keepGitDir !== undefined &&
+      `--keep-git-dir=${instruction.keepGitDir}`,
     instruction.kind === 'add' && instruction.unpack !== undefined && `--unpack=${instruction.unpack}`,
     ...instruction.exclude.map((pattern) => flag('exclude', pattern, escape)),
   );
@@ -151,7 +161,9 @@ function json(items: readonly string[]): string {
 
 function flag(name: string, value: string | undefined, escape: EscapeToken): string | undefined {
   if (value === undefined) return undefined;
-  const safe = value.replace(/[\s\u0085'"\\`]/g, (char) => (/[\\`]/.test(char) && char !== escape ? char : escape + char));
+  const safe = value.replace(/[\s\u0085'"\\`]/g, (char) =>
+    /[\\`]/.test(char) && char !== escape ? char : escape + char,
+  );
   return `--${name}=${safe}`;
 }
 

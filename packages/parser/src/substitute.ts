@@ -42,7 +42,8 @@ export function replacePattern(value: string, pattern: string, replacement: stri
       break;
     }
     // An empty match right after a match is none.
-    if (end > start && starts[end] === true && matchEnds(tokens, chars, end).at(-1) === end) starts[end] = false;
+    if (end > start && starts[end] === true && matchEnds(tokens, chars, end).at(-1) === end)
+      starts[end] = false;
   }
   return out + chars.slice(at).join('');
 }

@@ -5,7 +5,10 @@
 import type { FromInstruction, Instruction, ParseWarning } from './ast.js';
 import { type LogicalLine, rangeOf } from './lines.js';
 
-export function findSwallowedComment(instruction: FromInstruction | Instruction, line: LogicalLine): ParseWarning[] {
+export function findSwallowedComment(
+  instruction: FromInstruction | Instruction,
+  line: LogicalLine,
+): ParseWarning[] {
   const text = shellText(instruction);
   const lastPiece = line.pieces.at(-1)?.offset ?? 0;
   if (text === undefined || lastPiece === 0 || !text.includes('#')) return [];
@@ -19,7 +22,9 @@ export function findSwallowedComment(instruction: FromInstruction | Instruction,
 function shellText(instruction: FromInstruction | Instruction): string | undefined {
   switch (instruction.kind) {
     case 'run':
-      return instruction.command.form === 'shell' && instruction.heredocs.length === 0 ? instruction.command.text : undefined;
+      return instruction.command.form === 'shell' && instruction.heredocs.length === 0
+        ? instruction.command.text
+        : undefined;
     case 'cmd':
     case 'entrypoint':
       return instruction.command.form === 'shell' ? instruction.command.text : undefined;

@@ -12,13 +12,22 @@ import type { FromInstruction, Instruction } from '@tsbuild/parser';
 type Summary = [keyword: string, args: string | string[]][];
 
 function alone(text: string): Summary {
-  return parseAlone(text).map(({ name, args, error }) => [name, error ?? (typeof args === 'object' && !Array.isArray(args) ? Object.entries(args).map(([k, v]) => `${k}=${v}`) : args)]);
+  return parseAlone(text).map(({ name, args, error }) => [
+    name,
+    error ??
+      (typeof args === 'object' && !Array.isArray(args)
+        ? Object.entries(args).map(([k, v]) => `${k}=${v}`)
+        : args),
+  ]);
 }
 
 function argumentsOf(instruction: FromInstruction | Instruction): string | string[] {
   switch (instruction.kind) {
     case 'from':
-      return [instruction.image, ...(instruction.as === undefined ? [] : [instruction.asKeyword ?? '', instruction.as])].join(' ');
+      return [
+        instruction.image,
+        ...(instruction.as === undefined ? [] : [instruction.asKeyword ?? '', instruction.as]),
+      ].join(' ');
     case 'run':
     case 'cmd':
     case 'entrypoint':
@@ -48,7 +57,9 @@ function argumentsOf(instruction: FromInstruction | Instruction): string | strin
     case 'onbuild':
       return instruction.trigger;
     case 'healthcheck':
-      return instruction.command === undefined ? 'NONE' : argumentsOf({ ...instruction, kind: 'cmd', command: instruction.command });
+      return instruction.command === undefined
+        ? 'NONE'
+        : argumentsOf({ ...instruction, kind: 'cmd', command: instruction.command });
   }
 }
 
@@ -64,10 +75,30 @@ function ours(text: string): Summary {
 
 test('they agree on the plain language', () => {
   const bodies = [
-    'RUN echo "a  b" && c', 'RUN ["a", "b c"]', "RUN ['a']", 'RUN a \\\n  b \\\n# comment\n  c', 'CMD ["x"]', 'CMD x y',
-    'ENTRYPOINT ["a", "-b"]', 'COPY a b /c/', 'COPY ["a b", "/c"]', 'ADD a /b', 'ENV a=b c="d e" f=g\\ h', 'LABEL a.b=c',
-    'ARG a', 'ARG a=b c', 'EXPOSE 80 443/tcp', 'VOLUME /a /b', 'VOLUME ["/a"]', 'WORKDIR /a b', 'USER a:b', 'STOPSIGNAL 9',
-    'MAINTAINER a b', '# comment\n\nRUN x', 'run a', 'RUN a\r\nRUN b\r',
+    'RUN echo "a  b" && c',
+    'RUN ["a", "b c"]',
+    "RUN ['a']",
+    'RUN a \\\n  b \\\n# comment\n  c',
+    'CMD ["x"]',
+    'CMD x y',
+    'ENTRYPOINT ["a", "-b"]',
+    'COPY a b /c/',
+    'COPY ["a b", "/c"]',
+    'ADD a /b',
+    'ENV a=b c="d e" f=g\\ h',
+    'LABEL a.b=c',
+    'ARG a',
+    'ARG a=b c',
+    'EXPOSE 80 443/tcp',
+    'VOLUME /a /b',
+    'VOLUME ["/a"]',
+    'WORKDIR /a b',
+    'USER a:b',
+    'STOPSIGNAL 9',
+    'MAINTAINER a b',
+    '# comment\n\nRUN x',
+    'run a',
+    'RUN a\r\nRUN b\r',
   ];
   for (const body of bodies) {
     const text = `FROM scratch\n${body}\n`;
@@ -78,19 +109,59 @@ test('they agree on the plain language', () => {
 test('they part ways here', () => {
   const from = ['FROM', 'scratch'];
   const table: [what: string, body: string, ours: Summary, alone: Summary][] = [
-    ['heredoc bodies are no instructions', 'RUN <<EOF\nFROM x\nEOF', [['RUN', '<<EOF']], [['RUN', '<<EOF'], ['FROM', 'x'], ['EOF', '']]],
-    ['flags are not arguments', 'COPY --chown=1 a b', [['COPY', ['a', 'b']]], [['COPY', ['--chown=1', 'a', 'b']]]],
+    [
+      'heredoc bodies are no instructions',
+      'RUN <<EOF\nFROM x\nEOF',
+      [['RUN', '<<EOF']],
+      [
+        ['RUN', '<<EOF'],
+        ['FROM', 'x'],
+        ['EOF', ''],
+      ],
+    ],
+    [
+      'flags are not arguments',
+      'COPY --chown=1 a b',
+      [['COPY', ['a', 'b']]],
+      [['COPY', ['--chown=1', 'a', 'b']]],
+    ],
     ['JSON after a flag', 'RUN --network=none ["a"]', [['RUN', ['a']]], [['RUN', '--network=none ["a"]']]],
-    ['blank line in a continuation', 'RUN a \\\n\n b', [['RUN', 'a  b']], [['RUN', 'a'], ['B', '']]],
+    [
+      'blank line in a continuation',
+      'RUN a \\\n\n b',
+      [['RUN', 'a  b']],
+      [
+        ['RUN', 'a'],
+        ['B', ''],
+      ],
+    ],
     ['continuation at the end', 'RUN a \\', [['RUN', 'a']], []],
-    ['two escape characters at the end', 'RUN a \\\\\nRUN b', [['RUN', 'a \\\\'], ['RUN', 'b']], [['RUN', 'a \\RUN b']]],
+    [
+      'two escape characters at the end',
+      'RUN a \\\\\nRUN b',
+      [
+        ['RUN', 'a \\\\'],
+        ['RUN', 'b'],
+      ],
+      [['RUN', 'a \\RUN b']],
+    ],
     ['old form keeps its blanks', 'ENV a b  c', [['ENV', ['a=b  c']]], [['ENV', ['a=b c']]]],
     ['order and names of keys', 'ENV 2=b 1=a', [['ENV', ['2=b', '1=a']]], [['ENV', ['1=a', '2=b']]]],
     ['every name is a key', 'ENV __proto__=x', [['ENV', ['__proto__=x']]], [['ENV', []]]],
     ['HEALTHCHECK', 'HEALTHCHECK CMD ["a"]', [['HEALTHCHECK', ['a']]], [['HEALTHCHECK', 'CMD ["a"]']]],
     ['SHELL', 'SHELL ["a"]', [['SHELL', ['a']]], [['SHELL', '["a"]']]],
-    ['unknown instructions', 'FROBNICATE a', [['error', 'unknown instruction: FROBNICATE']], [['FROBNICATE', 'a']]],
-    ['arrays of other things', 'CMD ["a", 1]', [['error', 'when using JSON array syntax, arrays must be comprised of strings only']], [['CMD', '["a", 1]']]],
+    [
+      'unknown instructions',
+      'FROBNICATE a',
+      [['error', 'unknown instruction: FROBNICATE']],
+      [['FROBNICATE', 'a']],
+    ],
+    [
+      'arrays of other things',
+      'CMD ["a", 1]',
+      [['error', 'when using JSON array syntax, arrays must be comprised of strings only']],
+      [['CMD', '["a", 1]']],
+    ],
     ['missing arguments', 'USER', [['error', 'USER requires exactly one argument']], [['USER', '']]],
   ];
   for (const [what, body, mine, theirs] of table) {

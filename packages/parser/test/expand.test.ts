@@ -3,7 +3,14 @@ import { test } from 'node:test';
 import { expandHeredoc, expandWord, expandWords } from '@tsbuild/parser';
 
 const environment: Record<string, string> = {
-  e: '', v: 'hello world', p: '/usr/local/bin', n: 'l1.txt.gz', d: '$v', m: 'a\nb', u: 'ä😀', s: 'a*b?c\\d',
+  e: '',
+  v: 'hello world',
+  p: '/usr/local/bin',
+  n: 'l1.txt.gz',
+  d: '$v',
+  m: 'a\nb',
+  u: 'ä😀',
+  s: 'a*b?c\\d',
 };
 const lookup = (name: string) => (Object.hasOwn(environment, name) ? environment[name] : undefined);
 
@@ -72,7 +79,7 @@ test('in heredocs quotes are text', () => {
   });
 });
 
-test('what cannot be expanded is refused with BuildKit\'s words', () => {
+test("what cannot be expanded is refused with BuildKit's words", () => {
   const table: [raw: string, message: string][] = [
     ['"a', 'failed to process "\\"a": unexpected end of statement while looking for matching double-quote'],
     ["x'a", 'failed to process "x\'a": unexpected end of statement while looking for matching single-quote'],
@@ -87,7 +94,10 @@ test('what cannot be expanded is refused with BuildKit\'s words', () => {
     ['${v:#x}', 'failed to process "${v:#x}": unsupported modifier (:#) in substitution'],
     ['${v/x}', 'failed to process "${v/x}": syntax error: missing \'/\' in ${}'],
     ['${v/x/y', 'failed to process "${v/x/y": syntax error: missing \'}\''],
-    ['${v#\\a}', "failed to process \"${v#\\\\a}\": invalid pattern (\\a) in substitution: invalid escape '\\a'"],
+    [
+      '${v#\\a}',
+      'failed to process "${v#\\\\a}": invalid pattern (\\a) in substitution: invalid escape \'\\a\'',
+    ],
     ['${no:?}', 'failed to process "${no:?}": no: is not allowed to be unset'],
     ['${e:?}', 'failed to process "${e:?}": e: is not allowed to be empty'],
     ['${no?say $v}', 'failed to process "${no?say $v}": no: say hello world'],

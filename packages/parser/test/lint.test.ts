@@ -24,13 +24,15 @@ for (const name of readdirSync(root)) {
     const options: CheckOptions = existsSync(ignoreFile)
       ? { ignore: new PatternMatcher(parseIgnoreFile(readFileSync(ignoreFile, 'utf8'))) }
       : {};
-    const got = check(readFileSync(`${folder}/Dockerfile`, 'utf8'), options).map((line) => `${line}\n`).join('');
+    const got = check(readFileSync(`${folder}/Dockerfile`, 'utf8'), options)
+      .map((line) => `${line}\n`)
+      .join('');
     if (update) writeFileSync(`${folder}/lints.txt`, got);
     assert.equal(got, readFileSync(`${folder}/lints.txt`, 'utf8'));
   });
 }
 
-test('every rule has a name of its own, a description, and a page if it is BuildKit\'s', () => {
+test("every rule has a name of its own, a description, and a page if it is BuildKit's", () => {
   assert.equal(new Set(rules.map(({ name }) => name)).size, rules.length);
   const ours = ['SwallowedComment', 'TypographicCharacter', 'HeredocWithBlank'];
   for (const { name, description, url } of rules) {
@@ -41,7 +43,12 @@ test('every rule has a name of its own, a description, and a page if it is Build
 
 test('facts about base images sharpen the checks', () => {
   const text = 'FROM app\nENV a=$HOME_DIR b=$HOME_DIRS c=$FROM_ONBUILD\nCMD x\n';
-  const facts = { env: ['HOME_DIR=/h'], shell: ['/bin/bash', '-c'], onbuild: ['ENV FROM_ONBUILD=1'], platform: 'linux/arm64' };
+  const facts = {
+    env: ['HOME_DIR=/h'],
+    shell: ['/bin/bash', '-c'],
+    onbuild: ['ENV FROM_ONBUILD=1'],
+    platform: 'linux/arm64',
+  };
   const asked: [string, string][] = [];
   const found = check(text, {
     targetPlatform: 'linux/amd64',
@@ -82,17 +89,23 @@ test('error=true makes an error of findings', () => {
   assert.deepEqual(checkDockerfile(file, { buildArgs }), []);
 });
 
-test('a broken directive is refused with BuildKit\'s words', () => {
+test("a broken directive is refused with BuildKit's words", () => {
   const table: [directive: string, message: string][] = [
     ['foo=bar', 'invalid check option "foo"'],
     ['skip', 'invalid check option "skip"'],
     [' skip = A', 'invalid check option "skip "'],
     ['error=x', 'failed to parse check option "error=x": strconv.ParseBool: parsing "x": invalid syntax'],
-    ['skip=a;skip=b;error=true;c=d', 'failed to parse check option "error=true;c=d": strconv.ParseBool: parsing "true;c=d": invalid syntax'],
+    [
+      'skip=a;skip=b;error=true;c=d',
+      'failed to parse check option "error=true;c=d": strconv.ParseBool: parsing "true;c=d": invalid syntax',
+    ],
   ];
   for (const [directive, message] of table) {
     const file = parseDockerfile(`# check=${directive}\nFROM scratch\n`, 'Dockerfile');
-    assert.throws(() => checkDockerfile(file), { code: 'TSB_LINT_BAD_DIRECTIVE', message: `failed to parse check options: ${message}` });
+    assert.throws(() => checkDockerfile(file), {
+      code: 'TSB_LINT_BAD_DIRECTIVE',
+      message: `failed to parse check options: ${message}`,
+    });
   }
 });
 

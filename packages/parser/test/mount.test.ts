@@ -7,18 +7,45 @@ const same = (value: string) => value;
 test('mounts are read with their defaults', () => {
   const table: [raw: string, spec: object][] = [
     ['target=/x', { type: 'bind', readonly: true, required: false, target: '/x' }],
-    ['type=bind,from=a,src=b,dst=c,rw', { type: 'bind', readonly: false, required: false, from: 'a', source: 'b', target: 'c' }],
-    ['type=CACHE,id=i,target=/c,sharing=locked,mode=0700,uid=1,gid=2', {
-      type: 'cache', readonly: false, required: false, id: 'i', target: '/c', sharing: 'locked', mode: 0o700, uid: 1, gid: 2,
-    }],
+    [
+      'type=bind,from=a,src=b,dst=c,rw',
+      { type: 'bind', readonly: false, required: false, from: 'a', source: 'b', target: 'c' },
+    ],
+    [
+      'type=CACHE,id=i,target=/c,sharing=locked,mode=0700,uid=1,gid=2',
+      {
+        type: 'cache',
+        readonly: false,
+        required: false,
+        id: 'i',
+        target: '/c',
+        sharing: 'locked',
+        mode: 0o700,
+        uid: 1,
+        gid: 2,
+      },
+    ],
     ['type=cache,target=/c,ro', { type: 'cache', readonly: true, required: false, target: '/c' }],
-    ['type=tmpfs,destination=/t,size=1.5g', {
-      type: 'tmpfs', readonly: false, required: false, target: '/t', size: 1536 * 1024 * 1024,
-    }],
-    ['type=secret,id=s,env=TOKEN,required', { type: 'secret', readonly: true, required: true, id: 's', env: 'TOKEN' }],
+    [
+      'type=tmpfs,destination=/t,size=1.5g',
+      {
+        type: 'tmpfs',
+        readonly: false,
+        required: false,
+        target: '/t',
+        size: 1536 * 1024 * 1024,
+      },
+    ],
+    [
+      'type=secret,id=s,env=TOKEN,required',
+      { type: 'secret', readonly: true, required: true, id: 's', env: 'TOKEN' },
+    ],
     ['type=ssh,required=true,mode=600', { type: 'ssh', readonly: true, required: true, mode: 0o600 }],
     ['READONLY=false,Target=/x', { type: 'bind', readonly: false, required: false, target: '/x' }],
-    ['"target=/a,b","source=a ""q"""', { type: 'bind', readonly: true, required: false, target: '/a,b', source: 'a "q"' }],
+    [
+      '"target=/a,b","source=a ""q"""',
+      { type: 'bind', readonly: true, required: false, target: '/a,b', source: 'a "q"' },
+    ],
     ['readwrite=false,target=a=b', { type: 'bind', readonly: true, required: false, target: 'a=b' }],
   ];
   for (const [raw, spec] of table) assert.deepEqual(parseMount(raw, same), spec, raw);
@@ -38,7 +65,10 @@ test('what is wrong is named', () => {
   const table: [raw: string, message: string][] = [
     ['', 'failed to parse csv mounts: EOF'],
     ['a"b', 'failed to parse csv mounts: parse error on line 1, column 2: bare " in non-quoted-field'],
-    ['"a', 'failed to parse csv mounts: parse error on line 1, column 3: extraneous or missing " in quoted-field'],
+    [
+      '"a',
+      'failed to parse csv mounts: parse error on line 1, column 3: extraneous or missing " in quoted-field',
+    ],
     ['foo', "invalid field 'foo' must be a key=value pair"],
     ['type=binf', 'unsupported mount type "binf" (did you mean bind?)'],
     ['type=cache,sharing=lock', 'unsupported sharing value "lock" (did you mean locked?)'],

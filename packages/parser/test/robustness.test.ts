@@ -17,7 +17,10 @@ function parse(text: string | Uint8Array): Dockerfile | undefined {
   try {
     return parseDockerfile(text, 'Dockerfile');
   } catch (error) {
-    assert.ok(TsbuildError.is(error), `not a TsbuildError: ${error instanceof Error ? error.stack : String(error)}`);
+    assert.ok(
+      TsbuildError.is(error),
+      `not a TsbuildError: ${error instanceof Error ? error.stack : String(error)}`,
+    );
     assert.ok(error.source && error.hint, `${error.code} has a place and a hint`);
     return undefined;
   }
@@ -30,19 +33,80 @@ function essence(file: Dockerfile): unknown {
 }
 
 const tokens = [
-  'FROM', 'RUN', 'COPY', 'ADD', 'ENV', 'LABEL', 'ARG', 'ONBUILD', 'HEALTHCHECK', 'CMD', 'SHELL', 'VOLUME', 'scratch', 'AS',
-  ' ', ' ', ' ', '\n', '\n', '\n', '\\\n', '\\', '`', '"', "'", '$', '${', '}', ':-', '<<EOF', '<<-"A"', 'EOF\n', 'A\n', '[',
-  ']', '["a"]', ',', '=', 'a', 'b=c', '--from=x', '--mount=type=cache', '--', '#', '# escape=`\n', '\r\n', '\t', '\uFEFF', '\u0000',
-  '\u0085', '\ud800', 'é', '😀', '/', '<<', '<< ', '1',
+  'FROM',
+  'RUN',
+  'COPY',
+  'ADD',
+  'ENV',
+  'LABEL',
+  'ARG',
+  'ONBUILD',
+  'HEALTHCHECK',
+  'CMD',
+  'SHELL',
+  'VOLUME',
+  'scratch',
+  'AS',
+  ' ',
+  ' ',
+  ' ',
+  '\n',
+  '\n',
+  '\n',
+  '\\\n',
+  '\\',
+  '`',
+  '"',
+  "'",
+  '$',
+  '${',
+  '}',
+  ':-',
+  '<<EOF',
+  '<<-"A"',
+  'EOF\n',
+  'A\n',
+  '[',
+  ']',
+  '["a"]',
+  ',',
+  '=',
+  'a',
+  'b=c',
+  '--from=x',
+  '--mount=type=cache',
+  '--',
+  '#',
+  '# escape=`\n',
+  '\r\n',
+  '\t',
+  '\uFEFF',
+  '\u0000',
+  '\u0085',
+  '\ud800',
+  'é',
+  '😀',
+  '/',
+  '<<',
+  '<< ',
+  '1',
 ];
 
 test('random bytes', () => {
-  fc.assert(fc.property(fc.uint8Array({ maxLength: 400 }), (bytes) => void parse(bytes)), { numRuns: 500 });
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 400 }), (bytes) => void parse(bytes)),
+    { numRuns: 500 },
+  );
 });
 
 test('random piles of what Dockerfiles are made of', () => {
-  const text = fc.array(fc.constantFrom(...tokens), { maxLength: 60 }).map((parts) => `FROM scratch\n${parts.join('')}`);
-  fc.assert(fc.property(text, (input) => void parse(input)), { numRuns: 3000 });
+  const text = fc
+    .array(fc.constantFrom(...tokens), { maxLength: 60 })
+    .map((parts) => `FROM scratch\n${parts.join('')}`);
+  fc.assert(
+    fc.property(text, (input) => void parse(input)),
+    { numRuns: 3000 },
+  );
 });
 
 test('mutated real Dockerfiles', () => {
@@ -81,8 +145,12 @@ test('what is printed parses to the same tree', () => {
 });
 
 test('random Dockerfiles survive printing and parsing', () => {
-  const words = fc.array(fc.constantFrom(...tokens.filter((token) => !/[\u0085\uFEFF\ud800]/.test(token))), { maxLength: 12 });
-  const text = fc.array(words, { maxLength: 6 }).map((lines) => `FROM scratch\n${lines.map((l) => l.join('')).join('\n')}`);
+  const words = fc.array(fc.constantFrom(...tokens.filter((token) => !/[\u0085\uFEFF\ud800]/.test(token))), {
+    maxLength: 12,
+  });
+  const text = fc
+    .array(words, { maxLength: 6 })
+    .map((lines) => `FROM scratch\n${lines.map((l) => l.join('')).join('\n')}`);
   fc.assert(
     fc.property(text, (input) => {
       const file = parse(input);
@@ -129,10 +197,11 @@ const large: [name: string, text: string][] = [
 ];
 
 for (const [name, text] of large) {
-  test(`a megabyte of ${name} takes well under a second`, () => {
+  test(`a megabyte of ${name} takes linear time`, () => {
     const started = performance.now();
     parse(`FROM scratch\n${text}`);
     const took = performance.now() - started;
-    assert.ok(took < 1500, `${took} ms`);
+    // Far above what it takes on a busy machine, far below what anything quadratic would.
+    assert.ok(took < 5000, `${took} ms`);
   });
 }

@@ -28,5 +28,7 @@ export function parseShell(request: Request): ShellInstruction {
 /** Windows users write single backslashes into JSON; say so. */
 function howToFix(text: string, example: string): string {
   const path = /"[a-z]:\\/i.test(text) && !text.includes('\\\\') && text.includes('[');
-  return path ? 'Double every backslash: JSON wants "c:\\\\path\\\\file.exe".' : `Write it as ${example}, with double quotes.`;
+  return path
+    ? 'Double every backslash: JSON wants "c:\\\\path\\\\file.exe".'
+    : `Write it as ${example}, with double quotes.`;
 }

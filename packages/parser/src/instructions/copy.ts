@@ -30,7 +30,12 @@ export function parseCopy(request: Request): CopyInstruction {
 
 export function parseAdd(request: Request): AddInstruction {
   const files = filesOf(request);
-  const flags = flagsOf(request, { ...fileFlags, 'keep-git-dir': 'bool', checksum: 'string', unpack: 'bool' });
+  const flags = flagsOf(request, {
+    ...fileFlags,
+    'keep-git-dir': 'bool',
+    checksum: 'string',
+    unpack: 'bool',
+  });
   const { checksum, unpack } = flags;
   const keepGitDir = flags['keep-git-dir'];
   return {

@@ -6,7 +6,10 @@ import { splitCommand } from '../split.js';
 import { atLeastOne, flagsOf, type Request } from './request.js';
 
 const durations = {
-  interval: 'string', timeout: 'string', 'start-period': 'string', 'start-interval': 'string',
+  interval: 'string',
+  timeout: 'string',
+  'start-period': 'string',
+  'start-interval': 'string',
 } as const;
 
 export function parseHealthcheck(request: Request): HealthcheckInstruction {
@@ -18,11 +21,17 @@ export function parseHealthcheck(request: Request): HealthcheckInstruction {
   }
   const flags = flagsOf(request, { ...durations, retries: 'string' });
   if (type !== 'CMD') {
-    throw broken(`Unknown type ${goQuote(type)} in HEALTHCHECK (try CMD)`, 'Write HEALTHCHECK CMD command, or HEALTHCHECK NONE.');
+    throw broken(
+      `Unknown type ${goQuote(type)} in HEALTHCHECK (try CMD)`,
+      'Write HEALTHCHECK CMD command, or HEALTHCHECK NONE.',
+    );
   }
   const command = splitCommand(rest);
   if ((command.form === 'exec' ? command.args : command.text).length === 0) {
-    throw broken('Missing command after HEALTHCHECK CMD', 'Write the command that tells whether the container is well.');
+    throw broken(
+      'Missing command after HEALTHCHECK CMD',
+      'Write the command that tells whether the container is well.',
+    );
   }
   const instruction: HealthcheckInstruction = { kind: 'healthcheck', ...request.base, none: false, command };
   set(instruction, 'interval', duration('interval', flags.interval));
@@ -51,7 +60,11 @@ function duration(flag: string, text: string | undefined): number | undefined {
   if (!text) return undefined;
   const value = parseDuration(text);
   if (value === 0) return undefined;
-  if (value < 1e6) throw broken(`Interval ${goQuote(flag)} cannot be less than 1ms`, 'Give a longer time, or 0 to inherit it.');
+  if (value < 1e6)
+    throw broken(
+      `Interval ${goQuote(flag)} cannot be less than 1ms`,
+      'Give a longer time, or 0 to inherit it.',
+    );
   return value;
 }
 
@@ -64,7 +77,11 @@ function retries(text: string | undefined): number | undefined {
   if (Math.abs(value) > 0x7fffffff) {
     throw broken(`strconv.ParseInt: parsing ${goQuote(text)}: value out of range`, 'Write --retries=3.');
   }
-  if (value < 0) throw broken(`--retries cannot be negative (${value})`, 'Write 0 to inherit the number, or a positive one.');
+  if (value < 0)
+    throw broken(
+      `--retries cannot be negative (${value})`,
+      'Write 0 to inherit the number, or a positive one.',
+    );
   return value || undefined;
 }
 

@@ -2,7 +2,7 @@
 import { goQuote } from '@tsbuild/core';
 import type { ArgInstruction, EnvInstruction, LabelInstruction, RawPair } from '../ast.js';
 import { fault } from '../fault.js';
-import { splitKeyword, splitQuoted } from '../split.js';
+import { splitQuoted } from '../split.js';
 import { atLeastOne, countFault, refuseFlags, type Request } from './request.js';
 
 export function parseEnv(request: Request): EnvInstruction {
@@ -32,12 +32,13 @@ function pairsOf(request: Request): RawPair[] {
   const words = splitQuoted(rest, escape);
   const [first] = words;
   if (first !== undefined && !first.text.includes('=')) {
-    const old = splitKeyword(rest);
-    if (old.rest === '') {
+    const gap = /[\t\v\f\r ]+/.exec(rest);
+    if (gap === null)
       throw countFault(`${name} must have two arguments`, `Write ${name} ${first.text}=value.`);
-    }
     refuseFlags(request);
-    return [{ key: old.keyword, value: old.rest, hasEquals: false }];
+    return [
+      { key: rest.slice(0, gap.index), value: rest.slice(gap.index + gap[0].length), hasEquals: false },
+    ];
   }
   const pairs = words.map(({ text }) => {
     const equals = text.indexOf('=');

@@ -44,7 +44,9 @@ function readRules(text: string): [names: Set<string>, all: boolean] {
 function readBool(part: string, value: string): boolean {
   if (/^(?:1|t|T|TRUE|true|True)$/.test(value)) return true;
   if (/^(?:0|f|F|FALSE|false|False)$/.test(value)) return false;
-  throw bad(`failed to parse check option ${goQuote(part)}: strconv.ParseBool: parsing ${goQuote(value)}: invalid syntax`);
+  throw bad(
+    `failed to parse check option ${goQuote(part)}: strconv.ParseBool: parsing ${goQuote(value)}: invalid syntax`,
+  );
 }
 
 function bad(message: string): TsbuildError {

@@ -37,7 +37,11 @@ export function checkDockerfile(file: Dockerfile, options: CheckOptions = {}): L
  * The error that `error=true` makes of findings, undefined where there is none. BuildKit's words:
  * `lint violation found for rules: A, B`.
  */
-export function lintViolation(file: Dockerfile, lints: readonly Lint[], options: CheckOptions = {}): TsbuildError | undefined {
+export function lintViolation(
+  file: Dockerfile,
+  lints: readonly Lint[],
+  options: CheckOptions = {},
+): TsbuildError | undefined {
   const [first] = lints;
   if (first === undefined || !directiveOf(file, options).error) return undefined;
   const names = [...new Set(lints.map(({ rule }) => rule))].sort();
@@ -73,7 +77,10 @@ function skipped(rule: Rule, directive: CheckDirective): boolean {
 
 /** `# check=skip=Rule` directly above an instruction holds for that instruction. */
 function instructionSkips(file: Dockerfile): { range: SourceRange; directive: CheckDirective }[] {
-  const instructions = [...file.metaArgs, ...file.stages.flatMap((stage) => [stage.from, ...stage.instructions])];
+  const instructions = [
+    ...file.metaArgs,
+    ...file.stages.flatMap((stage) => [stage.from, ...stage.instructions]),
+  ];
   return instructions.flatMap(({ comments, range }) =>
     comments.flatMap((comment) => {
       const text = /^check\s*=\s*(skip\s*=.*)$/i.exec(comment)?.[1];

@@ -10,7 +10,8 @@ export const copyIgnoredFile: Rule = {
     // With a ! pattern part of an ignored folder may be there.
     if (ignore === undefined || ignore.exclusions) return;
     for (const { instruction, range, values } of stages.flatMap(({ steps }) => steps)) {
-      if (instruction.kind !== 'add' && (instruction.kind !== 'copy' || instruction.from !== undefined)) continue;
+      if (instruction.kind !== 'add' && (instruction.kind !== 'copy' || instruction.from !== undefined))
+        continue;
       const verb = instruction.kind === 'add' ? 'Add' : 'Copy';
       for (const source of values) {
         if (isRemote(source)) continue;

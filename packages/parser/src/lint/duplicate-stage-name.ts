@@ -9,7 +9,8 @@ export const duplicateStageName: Rule = {
     const seen = new Set<string>();
     for (const { name, from } of file.stages) {
       if (name === undefined) continue;
-      if (seen.has(name)) report(`Duplicate stage name ${goQuote(name)}, stage names should be unique`, from.range);
+      if (seen.has(name))
+        report(`Duplicate stage name ${goQuote(name)}, stage names should be unique`, from.range);
       seen.add(name);
     }
   },

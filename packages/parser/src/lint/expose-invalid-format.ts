@@ -10,7 +10,10 @@ export const exposeInvalidFormat: Rule = {
       if (instruction.kind !== 'expose') continue;
       for (const port of values) {
         if (!port.includes(':')) continue;
-        report(`EXPOSE instruction should not define an IP address or host-port mapping, found '${port}'`, range);
+        report(
+          `EXPOSE instruction should not define an IP address or host-port mapping, found '${port}'`,
+          range,
+        );
       }
     }
   },

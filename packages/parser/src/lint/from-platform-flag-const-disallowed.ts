@@ -14,7 +14,10 @@ export const fromPlatformFlagConstDisallowed: Rule = {
       // A stage that says in its name what it is for is meant so.
       const name = stage.name ?? '';
       if (name.includes(parsed.os) || name.includes(parsed.architecture)) continue;
-      report(`FROM --platform flag should not use constant value ${goQuote(platform.value)}`, stage.from.range);
+      report(
+        `FROM --platform flag should not use constant value ${goQuote(platform.value)}`,
+        stage.from.range,
+      );
     }
   },
 };

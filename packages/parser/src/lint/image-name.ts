@@ -17,7 +17,8 @@ export function isImageName(text: string): boolean {
     name = name.slice(0, colon);
   }
   const [first = '', ...rest] = name.split('/');
-  const isHost = rest.length > 0 && (/[.:]/.test(first) || first === 'localhost' || first !== first.toLowerCase());
+  const isHost =
+    rest.length > 0 && (/[.:]/.test(first) || first === 'localhost' || first !== first.toLowerCase());
   if (isHost && !host.test(first)) return false;
   const path = isHost ? rest : [first, ...rest];
   return name.length <= 255 && path.every((part) => component.test(part));

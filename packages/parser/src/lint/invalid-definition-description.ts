@@ -9,14 +9,21 @@ export const invalidDefinitionDescription: Rule = {
   url: buildkitUrl('invalid-definition-description'),
   experimental: true,
   check({ file }, report) {
-    for (const instruction of [...file.metaArgs, ...file.stages.flatMap((stage) => [stage.from, ...stage.instructions])]) {
+    for (const instruction of [
+      ...file.metaArgs,
+      ...file.stages.flatMap((stage) => [stage.from, ...stage.instructions]),
+    ]) {
       const names = namesOf(instruction);
       const [name] = names;
       const comment = instruction.comments.at(-1);
-      if (name === undefined || comment === undefined || names.includes(comment.split(' ')[0] ?? '')) continue;
+      if (name === undefined || comment === undefined || names.includes(comment.split(' ')[0] ?? ''))
+        continue;
       const example = names.length > 1 ? '<arg_key>' : name;
       const keyword = instruction.kind.toUpperCase();
-      report(`Comment for ${keyword} should follow the format: \`# ${example} <description>\``, instruction.range);
+      report(
+        `Comment for ${keyword} should follow the format: \`# ${example} <description>\``,
+        instruction.range,
+      );
     }
   },
 };

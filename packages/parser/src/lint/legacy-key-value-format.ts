@@ -10,7 +10,10 @@ export const legacyKeyValueFormat: Rule = {
       const { keyword } = instruction;
       for (const pair of instruction.pairs) {
         if (pair.hasEquals) continue;
-        report(`"${keyword} key=value" should be used instead of legacy "${keyword} key value" format`, range);
+        report(
+          `"${keyword} key=value" should be used instead of legacy "${keyword} key value" format`,
+          range,
+        );
       }
     }
   },

@@ -6,7 +6,8 @@ export const maintainerDeprecated: Rule = {
   url: buildkitUrl('maintainer-deprecated'),
   check({ file }, report) {
     for (const { kind, range } of file.stages.flatMap(({ instructions }) => instructions)) {
-      if (kind === 'maintainer') report('Maintainer instruction is deprecated in favor of using label', range);
+      if (kind === 'maintainer')
+        report('Maintainer instruction is deprecated in favor of using label', range);
     }
   },
 };

@@ -11,7 +11,10 @@ export const secretsUsedInArgOrEnv: Rule = {
   check({ stages }, report) {
     for (const { instruction, range } of stages.flatMap(({ steps }) => steps)) {
       if (instruction.kind !== 'arg' && instruction.kind !== 'env') continue;
-      const names = instruction.kind === 'arg' ? instruction.args.map(({ name }) => name) : instruction.pairs.map(({ key }) => key);
+      const names =
+        instruction.kind === 'arg'
+          ? instruction.args.map(({ name }) => name)
+          : instruction.pairs.map(({ key }) => key);
       for (const name of names) {
         if (!secret.test(name) || harmless.test(name)) continue;
         const what = `${instruction.keyword} "${name}"`;

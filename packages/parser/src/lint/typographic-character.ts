@@ -6,7 +6,8 @@ const quote = /(?:^|[\s=[,(])([\u2018-\u201f\u2032\u2033])/u;
 
 export const typographicCharacter: Rule = {
   name: 'TypographicCharacter',
-  description: 'Dashes and quotation marks of a word processor are ordinary letters to the builder and to the shell',
+  description:
+    'Dashes and quotation marks of a word processor are ordinary letters to the builder and to the shell',
   check({ file }, report) {
     for (const { original, range } of file.stages.flatMap((stage) => [stage.from, ...stage.instructions])) {
       const bare = withoutQuotations(original);

@@ -7,9 +7,12 @@ export const undefinedArgInFrom: Rule = {
   url: buildkitUrl('undefined-arg-in-from'),
   check({ stages, globals }, report) {
     for (const { stage, from } of stages) {
-      const missing = new Set([...(from.image.unset), ...(from.platform?.unset ?? [])]);
+      const missing = new Set([...from.image.unset, ...(from.platform?.unset ?? [])]);
       for (const name of missing) {
-        report(`FROM argument '${name}' is not declared${didYouMean(name, globals.keys(), true)}`, stage.from.range);
+        report(
+          `FROM argument '${name}' is not declared${didYouMean(name, globals.keys(), true)}`,
+          stage.from.range,
+        );
       }
     }
   },

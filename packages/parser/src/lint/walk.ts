@@ -73,7 +73,10 @@ export function walk(file: Dockerfile, options: CheckOptions): Walk {
     const from = expandFrom(stage.from, globals, file, options);
     const parent = parentOf(file, stage, from.image.value);
     const platform = from.platform?.value || (options.targetPlatform ?? 'linux/amd64');
-    const base = parent === undefined && from.image.value !== 'scratch' ? options.baseImage?.(from.image.value, platform) : undefined;
+    const base =
+      parent === undefined && from.image.value !== 'scratch'
+        ? options.baseImage?.(from.image.value, platform)
+        : undefined;
     const scope = startScope(from.image.value, parent === undefined ? undefined : scopes[parent], base);
     scopes.push(scope);
     const triggers = triggersOf(parent === undefined ? base?.onbuild : onbuildOf(file, parent));
@@ -82,7 +85,13 @@ export function walk(file: Dockerfile, options: CheckOptions): Walk {
       ...stage.instructions.map((instruction) => step(instruction, instruction.range, false)),
     ];
     for (const each of steps) runStep(each, scope, globals, file, options);
-    return { stage, from, steps, ...(parent === undefined ? {} : { parent }), ...(base === undefined ? {} : { base }) };
+    return {
+      stage,
+      from,
+      steps,
+      ...(parent === undefined ? {} : { parent }),
+      ...(base === undefined ? {} : { base }),
+    };
   });
   return { globals, defaults, stages };
 }
@@ -128,10 +137,18 @@ function globalScope(
   return scope;
 }
 
-function expandFrom(from: FromInstruction, globals: LintVariables, file: Dockerfile, options: CheckOptions): LintFrom {
+function expandFrom(
+  from: FromInstruction,
+  globals: LintVariables,
+  file: Dockerfile,
+  options: CheckOptions,
+): LintFrom {
   const word = (raw: string): LintWord =>
     guard(options, file, from.range, () => expand(raw, globals, file)) ?? { value: '', used: [], unset: [] };
-  return { image: word(from.image), ...(from.platform === undefined ? {} : { platform: word(from.platform) }) };
+  return {
+    image: word(from.image),
+    ...(from.platform === undefined ? {} : { platform: word(from.platform) }),
+  };
 }
 
 /** FROM names a stage only as written in lower case, and only an earlier one; the latest wins. */
@@ -140,7 +157,8 @@ function parentOf(file: Dockerfile, stage: Stage, image: string): number | undef
 }
 
 function startScope(image: string, parent: Scope | undefined, base: BaseImageFacts | undefined): Scope {
-  if (parent !== undefined) return { ...parent, env: new Map(parent.env), declared: new Set(parent.declared) };
+  if (parent !== undefined)
+    return { ...parent, env: new Map(parent.env), declared: new Set(parent.declared) };
   const env = new Map<string, string>();
   for (const pair of base?.env ?? []) {
     const equals = pair.indexOf('=');
@@ -189,7 +207,9 @@ function runStep(
   const word = (raw: string | undefined): string => {
     if (raw === undefined) return '';
     const escape = each.trigger ? '\\' : file.escape;
-    const result = guard(options, file, each.range, () => expandWord(raw, (name) => before.get(name), escape));
+    const result = guard(options, file, each.range, () =>
+      expandWord(raw, (name) => before.get(name), escape),
+    );
     return result === undefined ? '' : note(result).value;
   };
   switch (instruction.kind) {
@@ -229,7 +249,9 @@ function runStep(
     case 'expose':
       each.values = [...instruction.ports].sort().flatMap((port) => {
         const escape = each.trigger ? '\\' : file.escape;
-        const result = guard(options, file, each.range, () => expandWords(port, (name) => before.get(name), escape));
+        const result = guard(options, file, each.range, () =>
+          expandWords(port, (name) => before.get(name), escape),
+        );
         // BuildKit does not report the names that are missing here.
         return result?.words ?? [];
       });
@@ -242,7 +264,9 @@ function runStep(
       each.values = instruction.sources.map(word);
       for (const { expand: open, body } of instruction.heredocs) {
         if (!open) continue;
-        const result = guard(options, file, each.range, () => expandHeredoc(body, (name) => before.get(name)));
+        const result = guard(options, file, each.range, () =>
+          expandHeredoc(body, (name) => before.get(name)),
+        );
         if (result !== undefined) note(result);
       }
       word(instruction.destination);
@@ -272,7 +296,12 @@ function expand(raw: string, variables: ReadonlyMap<string, string>, file: Docke
 }
 
 /** What cannot be expanded is told to whoever asked; checks go on. */
-function guard<T>(options: CheckOptions, file: Dockerfile, range: SourceRange, action: () => T): T | undefined {
+function guard<T>(
+  options: CheckOptions,
+  file: Dockerfile,
+  range: SourceRange,
+  action: () => T,
+): T | undefined {
   try {
     return action();
   } catch (error) {
