@@ -10,6 +10,7 @@ import {
   type AuthEntry,
   type ConfigFile,
 } from './config-file.js';
+import { normalizeRegistry } from '../reference.js';
 import { runHelper } from './helper.js';
 
 export interface Credential {
@@ -80,12 +81,8 @@ export function userCredentials(options: CredentialOptions): CredentialSource {
         ...containersAuthPaths(options.env, options.home),
       ];
       for (const path of paths) {
-        const config = await readConfigFile(path).catch((error: Error) => {
-          // docker goes on without a file that it may not read; a damaged one is for the user to repair.
-          if ((error.cause as NodeJS.ErrnoException | undefined)?.code !== 'EACCES') throw error;
-          problems.push(error.message);
-          return {};
-        });
+        const { config, problem } = await readIfAllowed(path);
+        if (problem !== undefined) problems.push(problem);
         const found = await inFile(config, registry, repository);
         if (found.credential !== undefined) return found;
         if (found.problem !== undefined) problems.push(found.problem);
@@ -103,7 +100,7 @@ export async function storeCredential(
 ): Promise<string> {
   const path = dockerConfigPath(options.env, options.home);
   const config = await readConfigFile(path);
-  const server = serverKey(registry);
+  const server = serverKey(normalizeRegistry(registry));
   const helper = config.credHelpers?.[server] ?? config.credsStore;
   if (helper) {
     const Username = credential.identityToken === undefined ? credential.username : '<token>';
@@ -120,13 +117,16 @@ export async function storeCredential(
   return path;
 }
 
-/** Forgets what is kept for the registry, in helper and files. @returns whether there was anything */
+/**
+ * Forgets what is kept for the registry, in helper and files; entries for parts of it stay.
+ * @returns whether there was anything
+ */
 export async function eraseCredential(registry: string, options: CredentialOptions): Promise<boolean> {
-  const server = serverKey(registry);
+  const server = serverKey(normalizeRegistry(registry));
   let found = false;
   const dockerPath = dockerConfigPath(options.env, options.home);
   for (const path of [dockerPath, ...containersAuthPaths(options.env, options.home)]) {
-    const config = await readConfigFile(path);
+    const { config } = await readIfAllowed(path);
     const helper = config.credHelpers?.[server] ?? config.credsStore;
     if (helper) {
       const there =
@@ -134,16 +134,30 @@ export async function eraseCredential(registry: string, options: CredentialOptio
       if (there) await runHelper(helper, 'erase', server, options.env);
       found ||= there;
     }
-    const keys = Object.keys(config.auths ?? {}).filter((key) => hostOfKey(key) === hostOfKey(server));
-    if (keys.length === 0) continue;
+    const isOurs = (key: string) => !isPath(key) && hostOfKey(key) === hostOfKey(server);
+    if (!Object.keys(config.auths ?? {}).some(isOurs)) continue;
     found = true;
     await editConfigFile(path, (edited) => {
-      edited.auths = Object.fromEntries(
-        Object.entries(edited.auths ?? {}).filter(([key]) => !keys.includes(key)),
-      );
+      edited.auths = Object.fromEntries(Object.entries(edited.auths ?? {}).filter(([key]) => !isOurs(key)));
     });
   }
   return found;
+}
+
+/** docker goes on without a file that it may not read; a damaged one is for the user to repair. */
+async function readIfAllowed(path: string): Promise<{ config: ConfigFile; problem?: string }> {
+  try {
+    return { config: await readConfigFile(path) };
+  } catch (error) {
+    const { message, cause } = error as Error;
+    if ((cause as NodeJS.ErrnoException | undefined)?.code !== 'EACCES') throw error;
+    return { config: {}, problem: message };
+  }
+}
+
+/** A key of auth.json for a part of a registry. */
+function isPath(key: string): boolean {
+  return !/^https?:\/\//.test(key) && key.includes('/');
 }
 
 /** What docker calls a registry in its files: its host, or the old URL for Docker Hub. */
@@ -173,7 +187,6 @@ function findEntry(
   const exact = auths[serverKey(registry)] ?? auths[registry];
   if (exact !== undefined) return exact;
   const wanted = hostOfKey(registry);
-  const isPath = (key: string) => !/^https?:\/\//.test(key) && key.includes('/');
   return Object.entries(auths).find(([key]) => !isPath(key) && hostOfKey(key) === wanted)?.[1];
 }
 

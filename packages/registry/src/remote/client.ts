@@ -8,7 +8,7 @@ import { createHttpClient } from '../http/client.js';
 import type { Environment } from '../http/proxy.js';
 import { defaultRetryPolicy, type RetryPolicy } from '../http/retry.js';
 import { createTrust } from '../http/trust.js';
-import { parseReference, repositoryName, type Reference } from '../reference.js';
+import { normalizeRegistry, parseReference, repositoryName, type Reference } from '../reference.js';
 import { createRepository, type Source } from './repository.js';
 import { createSession, type RegistrySession } from './session.js';
 
@@ -84,7 +84,7 @@ export function createRegistryClient(options: RegistryClientOptions = {}): Regis
       credentials,
       registry,
       host,
-      insecure: trust.isInsecure(host),
+      isInsecure: () => trust.isInsecure(host),
       allowHttp: (url) => trust.isInsecure(url.host),
       lifetime: lifetime.signal,
     });
@@ -114,7 +114,8 @@ export function createRegistryClient(options: RegistryClientOptions = {}): Regis
       const target = sourceAt(parsed.registry, parsed.repository, settings.isInsecure(parsed), 'all');
       return createRepository({ name: repositoryName(parsed), sources, target, retry });
     },
-    async login(registry, credential, signal) {
+    async login(text, credential, signal) {
+      const registry = normalizeRegistry(text);
       const settings = await registriesConf();
       if (settings.isInsecure({ registry, repository: 'any' })) trust.allow(apiHost(registry));
       const { identityToken } = await sessionFor(registry).login(credential, signal);

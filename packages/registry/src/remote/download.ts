@@ -5,6 +5,7 @@ import { sizeMismatch } from '../content/verify.js';
 import type { HttpAnswer } from '../http/client.js';
 import { isTransient, pause, type RetryPolicy } from '../http/retry.js';
 import { networkError } from './failures.js';
+import { progressOf } from './progress.js';
 
 export interface Download {
   descriptor: Descriptor;
@@ -19,8 +20,7 @@ export interface Download {
 /** Not verified but for its length; see `verified`. Tries are counted anew whenever bytes have come. */
 export async function* download({ descriptor, what, retry, transfer, open }: Download): ByteStream {
   const { size, digest } = descriptor;
-  const report = (action: 'downloading' | 'done', current: number) =>
-    transfer.onTransfer?.({ item: digest, action, current, total: size });
+  const report = progressOf(transfer, digest, size);
   let offset = 0;
   report('downloading', 0);
   for (let attempt = 1; ; attempt += 1) {

@@ -55,7 +55,7 @@ export interface SessionOptions {
   /** Where its API is, `host[:port]`. */
   host: string;
   /** Plain http may be spoken with this registry. */
-  insecure: boolean;
+  isInsecure(): boolean;
   /** Plain http may be spoken with this other host (token server, redirect). */
   allowHttp(url: URL): boolean;
   /** Ends work that several requests wait for. */
@@ -64,6 +64,8 @@ export interface SessionOptions {
 
 const maximumRedirects = 5;
 const redirects = new Set([301, 302, 303, 307, 308]);
+/** Those that leave a POST a POST. */
+const sameMethodRedirects = new Set([307, 308]);
 
 export function createSession(options: SessionOptions): RegistrySession {
   const { http, retry, registry } = options;
@@ -132,7 +134,7 @@ export function createSession(options: SessionOptions): RegistrySession {
       return root;
     };
     const secure = new URL(`https://${options.host}`);
-    if (!options.insecure) return ping(secure);
+    if (!options.isInsecure()) return ping(secure);
     try {
       return await ping(secure);
     } catch (error) {
@@ -167,7 +169,7 @@ export function createSession(options: SessionOptions): RegistrySession {
       untilAborted(tokens.header(request.scopes, found.credential, purpose), request.signal);
     for (let hops = 0; ; ) {
       visited.url = url;
-      const trusted = url.host === root.host && url.protocol === root.protocol;
+      const trusted = url.host === root.host && (url.protocol === root.protocol || url.protocol === 'https:');
       const authorization = trusted ? await authorize() : undefined;
       const answer = await http.send({
         method: request.method,
@@ -189,9 +191,10 @@ export function createSession(options: SessionOptions): RegistrySession {
         }
       }
       const location = answer.headers['location'];
+      const isRead = request.method === 'GET' || request.method === 'HEAD';
       const follows =
-        redirects.has(answer.status) && !request.ok.includes(answer.status) && location !== undefined;
-      if (!follows || (request.method !== 'GET' && request.method !== 'HEAD')) return answer;
+        (isRead ? redirects : sameMethodRedirects).has(answer.status) && !request.ok.includes(answer.status);
+      if (!follows || location === undefined) return answer;
       hops += 1;
       if (hops > maximumRedirects) return answer;
       await discard(answer);

@@ -7,6 +7,7 @@ import type { ByteStream, TransferOptions } from '../api.js';
 import { verified } from '../content/verify.js';
 import { discard, type HttpAnswer } from '../http/client.js';
 import { pause, type RetryPolicy } from '../http/retry.js';
+import { progressOf } from './progress.js';
 import { pullScope, pushScope, type Source } from './repository.js';
 
 export interface Upload {
@@ -24,8 +25,7 @@ const commitTimeoutMs = 300_000;
 
 export async function uploadBlob(upload: Upload): Promise<'exists' | 'mounted' | 'uploaded'> {
   const { descriptor, transfer } = upload;
-  const report = (action: 'uploading' | 'exists' | 'done', current: number) =>
-    transfer.onTransfer?.({ item: descriptor.digest, action, current, total: descriptor.size });
+  const report = progressOf(transfer, descriptor.digest, descriptor.size);
 
   if (await isThere(upload)) {
     report('exists', descriptor.size);
