@@ -170,7 +170,7 @@ function applyPair(spec: RunMountSpec, key: string, value: string, field: string
       spec.id = value;
       break;
     case 'sharing':
-      spec.sharing = oneOf(sharingModes, value, value, 'unsupported sharing value');
+      spec.sharing = oneOf(sharingModes, value.toLowerCase(), value, 'unsupported sharing value');
       break;
     case 'mode':
       spec.mode = unsigned(key, value, 8);
@@ -200,6 +200,9 @@ function checkSpec(spec: RunMountSpec): void {
         'Only secret, ssh and cache mounts have it.',
       );
     }
+  }
+  if (spec.sharing !== undefined && spec.type === 'secret') {
+    throw mountFault('secret mount should not define sharing', 'Only cache mounts have sharing=.');
   }
   if (spec.sharing !== undefined && spec.type !== 'cache') {
     throw mountFault(`invalid cache sharing set for ${spec.type} mount`, 'Only cache mounts have sharing=.');
@@ -250,10 +253,8 @@ function unsigned(key: string, value: string, base: 8 | 10): number {
 
 /** go-units' RAMInBytes: `64m`, `1.5GiB`, 1024-based. */
 function ramBytes(key: string, value: string): number {
-  const match = /^(\d+(?:\.\d+)*) ?(?:([kmgtpe])i?)?b?$/i.exec(value);
-  const number = match && !/\..*\./.test(match[1] as string) ? Number(match[1]) : Number.NaN;
-  if (Number.isNaN(number))
-    throw mountFault(`invalid value for ${key}: ${value}`, 'Write a size as 64m or 1g.');
-  const unit = match?.[2]?.toLowerCase();
-  return Math.trunc(number * 1024 ** (unit === undefined ? 0 : 'kmgtpe'.indexOf(unit) + 1));
+  const match = /^\+?(\d+\.?\d*|\.\d+) ?(?:b|([kmgtpe])(?:i?b)?)?$/i.exec(value);
+  if (match === null) throw mountFault(`invalid value for ${key}: ${value}`, 'Write a size as 64m or 1g.');
+  const unit = match[2]?.toLowerCase();
+  return Math.trunc(Number(match[1]) * 1024 ** (unit === undefined ? 0 : 'kmgtpe'.indexOf(unit) + 1));
 }
