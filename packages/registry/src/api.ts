@@ -54,8 +54,11 @@ export interface RemoteRepository {
   manifest(reference: string, options: TransferOptions): Promise<{ descriptor: Descriptor; bytes: Buffer }>;
   /** What `manifest` would find, by HEAD where the registry answers it: registries count GETs against rate limits. */
   resolve(reference: string, options: TransferOptions): Promise<Descriptor>;
-  /** Verified; the request is sent when the stream is first read. */
-  blob(descriptor: Descriptor, options: TransferOptions): Promise<ByteStream>;
+  /**
+   * The request is sent when the stream is first read. Verified, unless the caller says that he does so himself (as
+   * `put` of a content store does).
+   */
+  blob(descriptor: Descriptor, options: TransferOptions & { unverified?: boolean }): Promise<ByteStream>;
   hasBlob(digest: Digest, options: TransferOptions): Promise<boolean>;
   /** Uploads unless there; tries a cross-repository mount from `mountFrom` first. */
   pushBlob(

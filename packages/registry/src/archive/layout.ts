@@ -89,13 +89,15 @@ export async function* dockerArchive(
       );
     }
     const manifest = decodeManifest(await store.read(at), `manifest ${at.digest}`);
+    const tags = names.flatMap((name) => {
+      const { digest: _digest, ...reference } = withDefaultTag(parseReference(name));
+      // docker load knows names with tags only.
+      return reference.tag === undefined ? [] : [familiarReference(reference)];
+    });
     const path = (blob: Descriptor) => `blobs/sha256/${hexOf(blob.digest)}`;
     entries.push({
       Config: path(manifest.config),
-      RepoTags:
-        names.length === 0
-          ? null
-          : names.map((name) => familiarReference(withDefaultTag(parseReference(name)))),
+      RepoTags: tags.length === 0 ? null : tags,
       Layers: manifest.layers.map(path),
     });
   }

@@ -2,8 +2,7 @@
  * Archives and layouts into a content store: OCI layouts as folder or tar, `docker save` of old (a folder per layer) and
  * new style. A tar is read once, front to back, so it may come from a pipe.
  */
-import { createReadStream } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { open as openFile, readFile, stat } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import {
   hexOf,
@@ -17,6 +16,7 @@ import type { ByteStream, ContentStore } from '../api.js';
 import { decompress } from '../compress/decompress.js';
 import { measure } from '../compress/measure.js';
 import { peek, sniff } from '../compress/sniff.js';
+import { readOpenFile } from '../content/disk.js';
 import { imageNameAnnotation, refNameAnnotation } from '../content/tags.js';
 import { collect, verifyBytes } from '../content/verify.js';
 import { collectBlobs } from '../image/blobs.js';
@@ -232,8 +232,14 @@ function isSelected({ digest, annotations }: Descriptor, select: string): boolea
 /** Reads blobs of a folder that is not ours: nothing is created in it, and nothing in it believed. */
 function folderStore(folder: string): Pick<ContentStore, 'has' | 'open' | 'read'> {
   const pathOf = (digest: Digest) => join(folder, 'blobs/sha256', hexOf(digest));
-  const open = ({ digest }: StoredFile): ByteStream =>
-    createReadStream(pathOf(digest), { highWaterMark: 1 << 20 });
+  async function* open({ digest }: StoredFile): ByteStream {
+    const file = await openFile(pathOf(digest));
+    try {
+      yield* readOpenFile(file);
+    } finally {
+      await file.close();
+    }
+  }
   return {
     has: async (digest) => (await stat(pathOf(digest)).catch(() => undefined))?.size,
     open,

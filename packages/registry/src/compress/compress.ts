@@ -56,10 +56,15 @@ export async function packLayer(
   tar: ByteStream,
   options: CompressOptions & { signal?: AbortSignal },
 ): Promise<PackedLayer> {
+  const mediaType = layerTypes[options.compression];
+  if (options.compression === 'uncompressed') {
+    const { digest, size } = await store.put(tar, {}, options.signal);
+    return { descriptor: { mediaType, digest, size }, diffId: digest, diffSize: size };
+  }
   const plain = measure(tar);
   const { digest, size } = await store.put(compress(plain.stream, options), {}, options.signal);
   const { digest: diffId, size: diffSize } = plain.result();
-  return { descriptor: { mediaType: layerTypes[options.compression], digest, size }, diffId, diffSize };
+  return { descriptor: { mediaType, digest, size }, diffId, diffSize };
 }
 
 /** The same layer packed otherwise; what is packed so already stays as it is. */

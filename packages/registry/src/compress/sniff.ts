@@ -32,17 +32,20 @@ export async function peek(stream: ByteStream): Promise<{ start: Uint8Array; str
       size += next.value.length;
     }
   }
-  async function* whole(): ByteStream {
-    try {
-      yield* chunks;
-      while (!ended) {
-        const next = await iterator.next();
-        if (next.done) ended = true;
-        else yield next.value;
-      }
-    } finally {
-      if (!ended) await iterator.return?.();
-    }
-  }
-  return { start: Buffer.concat(chunks).subarray(0, sniffLength), stream: whole() };
+  // Not a generator: one that was never started would not pass an early end on to the source.
+  const rest: AsyncIterator<Uint8Array> = {
+    async next() {
+      const first = chunks.shift();
+      if (first !== undefined) return { done: false, value: first };
+      return ended ? { done: true, value: undefined } : iterator.next();
+    },
+    async return() {
+      chunks.length = 0;
+      ended = true;
+      await iterator.return?.();
+      return { done: true, value: undefined };
+    },
+  };
+  const start = Buffer.concat(chunks).subarray(0, sniffLength);
+  return { start, stream: { [Symbol.asyncIterator]: () => rest } };
 }

@@ -43,7 +43,7 @@ export async function openContentStore(root: string): Promise<ContentStore> {
       throw error.code === 'ENOENT' ? missing(descriptor.digest) : storeFault(error, root);
     });
     try {
-      yield* readFile(file);
+      yield* readOpenFile(file);
     } finally {
       await file.close();
     }
@@ -61,7 +61,7 @@ export async function openContentStore(root: string): Promise<ContentStore> {
     if (expected.digest !== undefined) {
       const size = await has(expected.digest);
       if (size !== undefined && (expected.size === undefined || size === expected.size)) {
-        await stream[Symbol.asyncIterator]().return?.();
+        await closeUnread(stream);
         return { digest: expected.digest, size };
       }
     }
@@ -156,7 +156,7 @@ async function* once(bytes: Uint8Array): ByteStream {
 }
 
 /** Reads an open file from its start. Chunks are fresh buffers: consumers may keep them. */
-export async function* readFile(file: FileHandle): ByteStream {
+export async function* readOpenFile(file: FileHandle): ByteStream {
   for (let position = 0; ; ) {
     const buffer = Buffer.allocUnsafe(chunkSize);
     const { bytesRead } = await file.read(buffer, 0, chunkSize, position);
@@ -164,6 +164,12 @@ export async function* readFile(file: FileHandle): ByteStream {
     position += bytesRead;
     yield buffer.subarray(0, bytesRead);
   }
+}
+
+/** A Node stream holds its file or socket from the start; a generator nothing before its first step. */
+async function closeUnread(stream: ByteStream & { destroy?: () => void }): Promise<void> {
+  if (stream.destroy !== undefined) stream.destroy();
+  else await stream[Symbol.asyncIterator]().return?.();
 }
 
 async function writeAll(file: FileHandle, chunk: Uint8Array, root: string): Promise<void> {

@@ -36,7 +36,8 @@ export function createBlobFetcher(store: ContentStore, options: { concurrency?: 
       });
       return;
     }
-    await store.put(await repository.blob(descriptor, transfer), descriptor, transfer.signal);
+    const bytes = await repository.blob(descriptor, { ...transfer, unverified: true });
+    await store.put(bytes, descriptor, transfer.signal);
   }
 
   async function fetch(

@@ -4,7 +4,7 @@
  */
 import { TsbuildError, type Descriptor } from '@tsbuild/core';
 import type { ByteStream, TransferOptions } from '../api.js';
-import { verified } from '../content/verify.js';
+import { sizeMismatch } from '../content/verify.js';
 import { discard, type HttpAnswer } from '../http/client.js';
 import { pause, type RetryPolicy } from '../http/retry.js';
 import { progressOf } from './progress.js';
@@ -129,11 +129,14 @@ async function uploadOnce(upload: Upload, progress: (sent: number) => void): Pro
   async function* body(): ByteStream {
     let sent = 0;
     try {
-      for await (const chunk of verified(upload.open(), descriptor, `blob ${descriptor.digest}`)) {
-        yield chunk;
+      // Only the length: the registry holds the bytes against the digest, as the store did.
+      for await (const chunk of upload.open()) {
         sent += chunk.length;
+        if (sent > descriptor.size) break;
+        yield chunk;
         progress(sent);
       }
+      if (sent !== descriptor.size) throw sizeMismatch(`blob ${descriptor.digest}`, descriptor.size, sent);
     } catch (error) {
       sourceFault = error;
       throw error;
