@@ -11,16 +11,23 @@ export function stepName(lowering: Lowering, state: StageState, text: string): s
   steps.done += 1;
   const total = String(steps.total);
   const platform = lowering.options.showPlatform ? `${formatPlatform(state.platform)} ` : '';
-  return `[${platform}${state.label} ${String(steps.done).padStart(total.length)}/${total}] ${text}`;
+  const label = lowering.showStage ? `${state.label} ` : '';
+  return `[${platform}${label}${String(steps.done).padStart(total.length)}/${total}] ${text}`;
 }
 
-/** The instruction's line with its keyword in capitals and the variables that are set filled in. */
-export function instructionText({ instruction, escape }: Located, state: StageState): string {
+/**
+ * The instruction's line with its keyword in capitals and the variables that are set filled in. Only a command keeps
+ * its quotes.
+ */
+export function instructionText(located: Located, state: StageState, summary?: string): string {
+  const { instruction, escape, trigger } = located;
+  const keepQuotes = instruction.kind === 'run';
   const blank = instruction.original.indexOf(' ');
   const end = blank < 0 ? instruction.original.length : blank;
-  const text = instruction.original.slice(0, end).toUpperCase() + instruction.original.slice(end);
+  const line = instruction.original.slice(0, end).toUpperCase() + instruction.original.slice(end);
+  const text = (trigger ? 'ONBUILD ' : '') + (summary === undefined ? line : `${line} (${summary})`);
   try {
-    return lex(text, (name) => state.env.get(name), { escape, keepQuotes: true, keepUnset: true }).value;
+    return lex(text, (name) => state.env.get(name), { escape, keepQuotes, keepUnset: true }).value;
   } catch {
     return text;
   }

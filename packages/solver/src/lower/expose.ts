@@ -7,8 +7,9 @@ import type { StageState } from './stage-state.js';
 
 export function lowerExpose(state: StageState, located: Located<ExposeInstruction>): void {
   const expander = new Expander(state, located);
-  const words = located.instruction.ports.flatMap((port) => expander.words(port));
-  const ports = [...new Set(words.flatMap(containerPorts))].sort();
+  // Sorted before expansion, as BuildKit does it.
+  const words = located.instruction.ports.toSorted().flatMap((port) => expander.words(port));
+  const ports = words.flatMap(containerPorts);
   const exposed = Object.fromEntries(ports.map((port) => [port, {}]));
   state.config = { ...state.config, ExposedPorts: { ...state.config.ExposedPorts, ...exposed } };
   recordConfig(state, `EXPOSE ${plainList(ports)}`);
@@ -28,7 +29,7 @@ export function containerPorts(spec: string): string[] {
   if (hostRange !== undefined && range[1] !== range[0] && hostRange[1] - hostRange[0] !== range[1] - range[0]) {
     throw bad(`invalid ranges specified for container and host Ports: ${container} and ${host}`);
   }
-  if (!['tcp', 'udp', 'sctp'].includes(protocol)) throw bad(`invalid proto: ${protocol}`);
+  if (!['tcp', 'udp', 'sctp'].includes(protocol)) throw bad(`invalid port: ${JSON.stringify(spec)}: invalid proto: ${protocol}`);
   const count = range[1] - range[0] + 1;
   return Array.from({ length: count }, (_, at) => `${range[0] + at}/${protocol}`);
 }

@@ -22,6 +22,8 @@ export interface Located<I extends Instruction = Instruction> {
   /** Lines of the Dockerfile: a trigger of an image has those of FROM. */
   range: SourceRange;
   source: SourceLocation;
+  /** It comes from an ONBUILD of the base. */
+  trigger: boolean;
 }
 
 export interface Lowering {
@@ -30,6 +32,8 @@ export interface Lowering {
   graph: GraphBuilder;
   /** Global ARGs and the automatic ones. */
   globals: Env;
+  /** Whether steps are shown with their stage. */
+  showStage: boolean;
   /** SOURCE_DATE_EPOCH, seconds. */
   epoch?: number;
   /** The vertex that `--from` or a mount's `from` names, lowered; the build context without a name. */

@@ -9,7 +9,7 @@ import { fault } from './fault.js';
 import { GraphBuilder } from './graph-builder.js';
 import { StageLowerer } from './lower-stage.js';
 import { prepareStages } from './prepare.js';
-import { findTarget } from './stages.js';
+import { findTarget, hasSeveralSources } from './stages.js';
 import { planWarnings } from './warnings.js';
 
 /**
@@ -28,7 +28,7 @@ export async function planBuild(
   const epoch = readEpoch(options, globals);
   const graph = new GraphBuilder();
   const lowerer = new StageLowerer(
-    { dockerfile, options, graph, globals, ...(epoch === undefined ? {} : { epoch }) },
+    { dockerfile, options, graph, globals, showStage: hasSeveralSources(dockerfile), ...(epoch === undefined ? {} : { epoch }) },
     prepared,
   );
   const state = lowerer.lower(target.index);

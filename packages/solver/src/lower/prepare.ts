@@ -173,7 +173,7 @@ class Preparation {
   #own(instruction: Instruction): Located {
     const { dockerfile } = this.#request;
     const { range } = instruction;
-    return { instruction, escape: dockerfile.escape, range, source: locate(dockerfile, range) };
+    return { instruction, escape: dockerfile.escape, range, source: locate(dockerfile, range), trigger: false };
   }
 
   /** What config.OnBuild of the base holds; for a stage, its ONBUILD lines. They run right after FROM. */
@@ -182,7 +182,7 @@ class Preparation {
     const { range } = stage.from;
     const source = locate(dockerfile, range);
     return this.#triggerTexts(base).map((text) =>
-      placed(source, labelOf(stage), () => ({ instruction: parseTrigger(text), escape: '\\', range, source })),
+      placed(source, labelOf(stage), () => ({ instruction: parseTrigger(text), escape: '\\', range, source, trigger: true })),
     );
   }
 

@@ -15,7 +15,6 @@ export function lowerRun(lowering: Lowering, state: StageState, located: Located
   const { options } = lowering;
   const { instruction } = located;
   const command = commandOf(state, instruction);
-  const summary = command.summary === undefined ? '' : ` (${command.summary})`;
   const op: RunOp = {
     kind: 'run',
     base: state.root,
@@ -36,7 +35,7 @@ export function lowerRun(lowering: Lowering, state: StageState, located: Located
     devices: instruction.devices.map(deviceOf),
   };
   const { platform, ignoreCache, label } = state;
-  const name = stepName(lowering, state, instructionText(located, state) + summary);
+  const name = stepName(lowering, state, instructionText(located, state, command.summary));
   const id = lowering.graph.add({ op, name, stage: label, platform, range: located.range, ignoreCache });
   state.root = id;
   recordLayer(state, runText(op.args, state.args, state.env), id);

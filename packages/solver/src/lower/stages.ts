@@ -35,8 +35,8 @@ export function findSource(dockerfile: Dockerfile, stage: Stage, kind: 'copy' | 
       : dockerfile.stages.findLast(({ name }) => name === from.toLowerCase());
   if (found === undefined || found.index < stage.index) return found;
   const label = labelOf(stage);
-  if (found.index === stage.index) {
-    throw fault('CYCLE', `circular dependency detected on stage: ${label}`, 'A stage cannot use its own files: move what it needs into a stage before it.');
+  if (found.index === stage.index || needs(dockerfile, found, stage, new Set())) {
+    throw fault('CYCLE', `circular dependency detected on stage: ${label}`, 'A stage cannot use its own files: move what it needs into a stage of its own before it.');
   }
   const text =
     kind === 'copy'
@@ -45,8 +45,34 @@ export function findSource(dockerfile: Dockerfile, stage: Stage, kind: 'copy' | 
   throw fault('STAGE_ORDER', text, `Move stage ${from} above stage ${label}.`);
 }
 
+/** Whether a stage uses another, by itself or through others. */
+function needs(dockerfile: Dockerfile, user: Stage, used: Stage, seen: Set<Stage>): boolean {
+  if (user === used) return true;
+  if (seen.has(user)) return false;
+  seen.add(user);
+  const names = user.instructions.flatMap((each) => (each.kind === 'copy' && each.from ? [each.from.toLowerCase()] : []));
+  const direct = dockerfile.stages.filter(
+    (each) =>
+      each === findBase(dockerfile, user.index, user.from.image) ||
+      names.includes(String(each.index)) ||
+      (each.name !== undefined && names.includes(each.name)),
+  );
+  return direct.some((each) => needs(dockerfile, each, used, seen));
+}
+
 function byIndex({ stages }: Dockerfile, index: number): Stage {
   const found = stages[index];
   if (found !== undefined) return found;
   throw fault('NO_STAGE', `invalid stage index ${index}`, `Stages are numbered from 0 to ${stages.length - 1}.`);
+}
+
+/**
+ * Whether a step's stage has to be told: the file has several, or brings other images or mounts in (for which BuildKit
+ * makes stages of its own).
+ */
+export function hasSeveralSources({ stages }: Dockerfile): boolean {
+  if (stages.length > 1) return true;
+  return stages.some(({ instructions }) =>
+    instructions.some((each) => (each.kind === 'copy' && each.from) || (each.kind === 'run' && each.mounts.length > 0)),
+  );
 }

@@ -1,7 +1,7 @@
 /** WORKDIR. */
 import type { WorkdirInstruction } from '@tsbuild/parser';
 import type { FileOp } from '../ops.js';
-import { stepName, instructionText } from './display.js';
+import { stepName } from './display.js';
 import { recordConfig, recordLayer } from './history.js';
 import { Expander, type Located, type Lowering } from './lowering.js';
 import { absolute } from './paths.js';
@@ -16,7 +16,7 @@ export function lowerWorkdir(lowering: Lowering, state: StageState, located: Loc
     recordConfig(state, text);
     return;
   }
-  const name = stepName(lowering, state, instructionText(located, state));
+  const name = stepName(lowering, state, `${located.trigger ? 'ONBUILD ' : ''}WORKDIR ${written}`);
   const owner = state.config.User;
   const op: FileOp = {
     kind: 'file',
