@@ -91,8 +91,19 @@ function withoutEmpty(config: ContainerConfig): ContainerConfig {
     return typeof value !== 'object' || value === null || Object.keys(value).length > 0;
   };
   const order: (keyof ContainerConfig)[] = [
-    'User', 'ExposedPorts', 'Env', 'Entrypoint', 'Cmd', 'Volumes', 'WorkingDir', 'Labels', 'StopSignal',
-    'ArgsEscaped', 'Healthcheck', 'OnBuild', 'Shell',
+    'User',
+    'ExposedPorts',
+    'Env',
+    'Entrypoint',
+    'Cmd',
+    'Volumes',
+    'WorkingDir',
+    'Labels',
+    'StopSignal',
+    'ArgsEscaped',
+    'Healthcheck',
+    'OnBuild',
+    'Shell',
   ];
   return Object.fromEntries(order.filter((key) => keep(config[key])).map((key) => [key, config[key]]));
 }
@@ -107,7 +118,11 @@ export function encodeConfig(config: ImageConfig): Buffer {
     ...config,
     ...(inner === undefined ? {} : { config: sortMaps(inner) }),
   };
-  const top = Object.fromEntries(Object.keys(sorted).sort().map((key) => [key, sorted[key]]));
+  const top = Object.fromEntries(
+    Object.keys(sorted)
+      .sort()
+      .map((key) => [key, sorted[key]]),
+  );
   const text = JSON.stringify(top).replace(/[<>&\u2028\u2029]/g, (char) => {
     return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
   });
@@ -116,7 +131,11 @@ export function encodeConfig(config: ImageConfig): Buffer {
 
 function sortMaps(config: ContainerConfig): ContainerConfig {
   const sort = <T>(map: Record<string, T>) =>
-    Object.fromEntries(Object.keys(map).sort().map((key) => [key, map[key] as T]));
+    Object.fromEntries(
+      Object.keys(map)
+        .sort()
+        .map((key) => [key, map[key] as T]),
+    );
   return {
     ...config,
     ...(config.ExposedPorts === undefined ? {} : { ExposedPorts: sort(config.ExposedPorts) }),

@@ -2,8 +2,27 @@
  * What the solver needs from the outside. It knows no file system and no network: sources are resolved, steps
  * run and results kept by implementations of these interfaces.
  */
-import type { BuildEvent, Digest, EventSink, ImageConfig, Platform, StepUsage, Descriptor } from '@tsbuild/core';
-import type { CopyAction, FileOp, GitOp, HttpOp, ImageOp, LocalOp, RunMount, RunOp, Vertex, VertexId } from './ops.js';
+import type {
+  BuildEvent,
+  Digest,
+  EventSink,
+  ImageConfig,
+  Platform,
+  StepUsage,
+  Descriptor,
+} from '@tsbuild/core';
+import type {
+  CopyAction,
+  FileOp,
+  GitOp,
+  HttpOp,
+  ImageOp,
+  LocalOp,
+  RunMount,
+  RunOp,
+  Vertex,
+  VertexId,
+} from './ops.js';
 
 /** A layer's snapshot in the store. */
 export type SnapshotId = string & { readonly __snapshot: true };
@@ -67,8 +86,18 @@ export interface Worker {
   /** Fetches (or revalidates); the digest is the key of the source, the ref a tree with the one file in its root. */
   http(op: HttpOp, context: StepContext): Promise<{ key: Digest; ref: Ref }>;
   git(op: GitOp, context: StepContext): Promise<{ key: Digest; ref: Ref }>;
-  run(op: RunOp, base: Ref, mounts: { mount: RunMount; input?: Input }[], context: StepContext): Promise<StepResult>;
-  file(op: FileOp, base: Ref, inputs: ReadonlyMap<VertexId, Input>, context: StepContext): Promise<StepResult>;
+  run(
+    op: RunOp,
+    base: Ref,
+    mounts: { mount: RunMount; input?: Input }[],
+    context: StepContext,
+  ): Promise<StepResult>;
+  file(
+    op: FileOp,
+    base: Ref,
+    inputs: ReadonlyMap<VertexId, Input>,
+    context: StepContext,
+  ): Promise<StepResult>;
   /**
    * Digest of the selected files by content: destination-relative name, type, mode, owner, link target, xattrs,
    * size and data; never times. Digests of parts of a ref may be kept by its (immutable) layers and the selector.

@@ -112,7 +112,7 @@ export type RunMount =
       uid: number;
       gid: number;
     }
-  | { type: 'tmpfs'; target: string; /** Bytes; 0: the kernel's default. */ size: number; readonly: boolean }
+  | { type: 'tmpfs'; target: string /** Bytes; 0: the kernel's default. */; size: number; readonly: boolean }
   | {
       type: 'secret';
       id: string;

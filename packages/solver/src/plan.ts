@@ -1,5 +1,12 @@
 /** What planning takes and gives: a parsed Dockerfile and the build's options in, a graph and an image config out. */
-import type { ContainerConfig, HistoryEntry, ImageConfig, PatternMatcher, Platform, SourceRange } from '@tsbuild/core';
+import type {
+  ContainerConfig,
+  HistoryEntry,
+  ImageConfig,
+  PatternMatcher,
+  Platform,
+  SourceRange,
+} from '@tsbuild/core';
 import type { Vertex, VertexId } from './ops.js';
 
 export interface PlanOptions {

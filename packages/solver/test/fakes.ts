@@ -104,8 +104,14 @@ export class FakeWorker implements Worker {
     return { key: sha256(op.remote), ref: { layers: [layer(`git:${op.remote}`)] } };
   }
 
-  run(_op: Op, base: Ref, mounts: { mount: RunMount; input?: Input }[], context: StepContext): Promise<StepResult> {
-    for (const { mount, input } of mounts) if (mount.type === 'bind' && input === undefined) throw new Error('no input');
+  run(
+    _op: Op,
+    base: Ref,
+    mounts: { mount: RunMount; input?: Input }[],
+    context: StepContext,
+  ): Promise<StepResult> {
+    for (const { mount, input } of mounts)
+      if (mount.type === 'bind' && input === undefined) throw new Error('no input');
     return this.#step('run', base, context);
   }
 
@@ -135,10 +141,13 @@ export class FakeWorker implements Worker {
     this.calls.push(['digest', path]);
     if (input.type === 'local') {
       const content = this.context.get(path);
-      if (content === undefined) throw new TsbuildError('TSB_CONTEXT_NOT_FOUND', `${JSON.stringify(path)}: not found`);
+      if (content === undefined)
+        throw new TsbuildError('TSB_CONTEXT_NOT_FOUND', `${JSON.stringify(path)}: not found`);
       return sha256(content);
     }
-    return sha256(input.ref.layers.map(({ snapshot }) => this.#contents.get(snapshot) ?? snapshot).join('\n'));
+    return sha256(
+      input.ref.layers.map(({ snapshot }) => this.#contents.get(snapshot) ?? snapshot).join('\n'),
+    );
   }
 
   async hold(ref: Ref): Promise<boolean> {
@@ -163,27 +172,62 @@ export class Graph {
 
   image(reference = 'base', diffIds: Digest[] = [sha256(reference)]): VertexId {
     const manifest = { mediaType: '', digest: sha256(reference), size: 1 };
-    return this.add({ kind: 'image', reference, manifest, diffIds, layers: [], origin: { type: 'registry' } }, `FROM ${reference}`);
+    return this.add(
+      { kind: 'image', reference, manifest, diffIds, layers: [], origin: { type: 'registry' } },
+      `FROM ${reference}`,
+    );
   }
 
   local(name = 'context'): VertexId {
     return this.add({ kind: 'local', name });
   }
 
-  run(base: VertexId, name: string, more: Partial<Vertex> = {}, mounts: RunMount[] = [], args = [name]): VertexId {
+  run(
+    base: VertexId,
+    name: string,
+    more: Partial<Vertex> = {},
+    mounts: RunMount[] = [],
+    args = [name],
+  ): VertexId {
     return this.add(
       {
-        kind: 'run', base, args, env: [], proxyEnv: [], cwd: '/', user: '', hostname: 'h', network: 'default',
-        security: 'sandbox', mounts, extraHosts: [], ulimits: [], scripts: [], devices: [],
+        kind: 'run',
+        base,
+        args,
+        env: [],
+        proxyEnv: [],
+        cwd: '/',
+        user: '',
+        hostname: 'h',
+        network: 'default',
+        security: 'sandbox',
+        mounts,
+        extraHosts: [],
+        ulimits: [],
+        scripts: [],
+        devices: [],
       },
       name,
       more,
     );
   }
 
-  copy(base: VertexId, from: VertexId, source: string, name = `COPY ${source}`, more: Partial<Vertex> = {}): VertexId {
+  copy(
+    base: VertexId,
+    from: VertexId,
+    source: string,
+    name = `COPY ${source}`,
+    more: Partial<Vertex> = {},
+  ): VertexId {
     const action: CopyAction = {
-      type: 'copy', from, source, destination: '/', exclude: [], parents: false, unpack: 'never', ownerZero: false,
+      type: 'copy',
+      from,
+      source,
+      destination: '/',
+      exclude: [],
+      parents: false,
+      unpack: 'never',
+      ownerZero: false,
     };
     return this.add({ kind: 'file', base, actions: [action] }, name, more);
   }

@@ -14,7 +14,7 @@ import { bases, cases, type GoldenCase } from './golden-config/cases.js';
 
 const docker = (process.env['PEER_DOCKER'] ?? 'docker').split(' ');
 const registry = process.env['PEER_REGISTRY'] ?? '127.0.0.1:5000';
-const here = join(import.meta.dirname, '../../test/golden-config');
+const here = join(import.meta.dirname, '../../test/golden-config/golden');
 const repository = `${registry}/solver-golden`;
 
 export interface GoldenRecord {
@@ -45,10 +45,27 @@ try {
 
 function recordBases(context: string): void {
   const configs: Record<string, ImageConfig> = {};
-  must(['skopeo', 'copy', '-q', '--all', '--src-tls-verify=false', '--dest-tls-verify=false', `docker://${registry}/library/busybox`, `docker://${repository}/busybox`]);
-  must(['skopeo', 'copy', '-q', '--src-tls-verify=false', `docker://${repository}/busybox`, `oci:${join(work, 'busybox')}:x`]);
+  must([
+    'skopeo',
+    'copy',
+    '-q',
+    '--all',
+    '--src-tls-verify=false',
+    '--dest-tls-verify=false',
+    `docker://${registry}/library/busybox`,
+    `docker://${repository}/busybox`,
+  ]);
+  must([
+    'skopeo',
+    'copy',
+    '-q',
+    '--src-tls-verify=false',
+    `docker://${repository}/busybox`,
+    `oci:${join(work, 'busybox')}:x`,
+  ]);
   configs['busybox'] = JSON.parse(readConfig(join(work, 'busybox'))) as ImageConfig;
-  for (const [name, dockerfile] of Object.entries(bases)) configs[name] = recordBase(name, dockerfile, context);
+  for (const [name, dockerfile] of Object.entries(bases))
+    configs[name] = recordBase(name, dockerfile, context);
   configs['nopath'] = recordWithoutPath();
   writeFileSync(join(here, 'bases.json'), `${JSON.stringify(configs, null, 2)}\n`);
 }
@@ -62,7 +79,14 @@ function recordBase(name: string, dockerfile: string, context: string): ImageCon
 }
 
 function push(layout: string, name: string): void {
-  must(['skopeo', 'copy', '-q', '--dest-tls-verify=false', `oci:${layout}`, `docker://${repository}/${name}`]);
+  must([
+    'skopeo',
+    'copy',
+    '-q',
+    '--dest-tls-verify=false',
+    `oci:${layout}`,
+    `docker://${repository}/${name}`,
+  ]);
 }
 
 /** BuildKit gives every image a PATH, so an image without one is made by hand. */
@@ -98,7 +122,8 @@ function recordCase(each: GoldenCase, context: string): GoldenRecord {
   const { status, stderr } = build(each, context, layout);
   const back = (text: string) => text.replaceAll(repository, 'golden.test');
   if (status !== 0) {
-    const error = /^ERROR: (?:failed to build: )?(?:failed to solve: )?(.*)/ms.exec(stderr)?.[1]?.trim() ?? stderr;
+    const error =
+      /^ERROR: (?:failed to build: )?(?:failed to solve: )?(.*)/ms.exec(stderr)?.[1]?.trim() ?? stderr;
     return { error: back(error) };
   }
   const steps = new Set<string>();
@@ -128,7 +153,19 @@ function build(each: GoldenCase, context: string, layout: string): { status: num
   const [command = 'docker', ...args] = docker;
   return spawnSync(
     command,
-    [...args, 'buildx', 'build', '--provenance=false', '--progress=rawjson', ...flags, '-f', file, '-o', `type=oci,tar=false,dest=${layout}`, context],
+    [
+      ...args,
+      'buildx',
+      'build',
+      '--provenance=false',
+      '--progress=rawjson',
+      ...flags,
+      '-f',
+      file,
+      '-o',
+      `type=oci,tar=false,dest=${layout}`,
+      context,
+    ],
     { encoding: 'utf8', maxBuffer: 1 << 26 },
   );
 }

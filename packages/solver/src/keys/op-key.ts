@@ -57,16 +57,7 @@ function mountFields(mount: RunMount, digest: Digest | undefined): Encodable {
     case 'tmpfs':
       return ['tmpfs', mount.target, mount.readonly, mount.size];
     case 'secret':
-      return [
-        'secret',
-        mount.id,
-        mount.target,
-        mount.env,
-        mount.required,
-        mount.mode,
-        mount.uid,
-        mount.gid,
-      ];
+      return ['secret', mount.id, mount.target, mount.env, mount.required, mount.mode, mount.uid, mount.gid];
     case 'ssh':
       return ['ssh', mount.id, mount.target, mount.required, mount.mode, mount.uid, mount.gid];
   }

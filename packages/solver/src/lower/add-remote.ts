@@ -45,7 +45,11 @@ export function remoteSource(
     return { from: add(op, source), source: `/${filename}`, unpack: instruction.unpack ? 'always' : 'never' };
   }
   if (checksum === undefined) return undefined;
-  throw fault('CHECKSUM', "checksum requires HTTP(S) or Git sources", 'Leave out --checksum: files of the context are always compared by content.');
+  throw fault(
+    'CHECKSUM',
+    'checksum requires HTTP(S) or Git sources',
+    'Leave out --checksum: files of the context are always compared by content.',
+  );
 }
 
 /** The last segment of the URL's path. */

@@ -36,7 +36,11 @@ function argValue(
 }
 
 /** The ARGs before the first FROM on top of the automatic ones: each sees those before it. */
-export function globalArgs(dockerfile: Dockerfile, options: PlanOptions, targetName: string | undefined): Env {
+export function globalArgs(
+  dockerfile: Dockerfile,
+  options: PlanOptions,
+  targetName: string | undefined,
+): Env {
   const globals = new Map<string, string>();
   for (const [name, value] of automaticArgs(options, targetName)) {
     globals.set(name, own(options.buildArgs, name) ?? value);
@@ -78,12 +82,21 @@ function platformArgs(prefix: string, platform: Platform): [string, string][] {
 export function proxyEnv(buildArgs: Readonly<Record<string, string>>): [string, string][] {
   return proxyNames.flatMap((name): [string, string][] => {
     const given = Object.entries(buildArgs).find(([key]) => key.toUpperCase() === name);
-    return given === undefined ? [] : [[name, given[1]], [name.toLowerCase(), given[1]]];
+    return given === undefined
+      ? []
+      : [
+          [name, given[1]],
+          [name.toLowerCase(), given[1]],
+        ];
   });
 }
 
 /** Names of --build-arg that nothing in the file declares and that mean nothing to the builder itself. */
-export function unusedArgs(dockerfile: Dockerfile, declared: ReadonlySet<string>, options: PlanOptions): string[] {
+export function unusedArgs(
+  dockerfile: Dockerfile,
+  declared: ReadonlySet<string>,
+  options: PlanOptions,
+): string[] {
   const known = new Set([...declared, ...automaticArgs(options, undefined).map(([name]) => name)]);
   for (const { args } of dockerfile.metaArgs) for (const { name } of args) known.add(name);
   for (const { instructions } of dockerfile.stages) {

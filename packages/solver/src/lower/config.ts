@@ -58,7 +58,11 @@ export function lowerVolume(state: StageState, located: Located<VolumeInstructio
   const expander = new Expander(state, located);
   const paths = located.instruction.paths.map((path) => expander.word(path));
   if (paths.includes('')) {
-    throw fault('VOLUME', 'VOLUME specified can not be an empty string', 'Give the variable a value, or write the path itself.');
+    throw fault(
+      'VOLUME',
+      'VOLUME specified can not be an empty string',
+      'Give the variable a value, or write the path itself.',
+    );
   }
   const volumes = Object.fromEntries(paths.map((path) => [path, {}]));
   state.config = { ...state.config, Volumes: { ...state.config.Volumes, ...volumes } };
@@ -68,7 +72,11 @@ export function lowerVolume(state: StageState, located: Located<VolumeInstructio
 export function lowerStopsignal(state: StageState, located: Located<StopsignalInstruction>): void {
   const signal = new Expander(state, located).word(located.instruction.signal);
   if (!isSignal(signal)) {
-    throw fault('STOPSIGNAL', `invalid signal: ${signal}`, 'Write a name such as SIGTERM, or a number above 0.');
+    throw fault(
+      'STOPSIGNAL',
+      `invalid signal: ${signal}`,
+      'Write a name such as SIGTERM, or a number above 0.',
+    );
   }
   state.config = { ...state.config, StopSignal: signal };
   recordConfig(state, `STOPSIGNAL ${signal}`);

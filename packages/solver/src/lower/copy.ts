@@ -30,12 +30,18 @@ export function lowerFiles(lowering: Lowering, state: StageState, located: Locat
   // A --chmod needs the modes of what is there already, so the layer can't be independent.
   const link = instruction.link && words.chmod === undefined;
   if (link && words.chown !== undefined && !isNumericOwner(words.chown)) {
-    throw fault('LINK_OWNER', `--link cannot look up the owner ${words.chown}: the copy is made without the base`, 'Give --chown numbers.');
+    throw fault(
+      'LINK_OWNER',
+      `--link cannot look up the owner ${words.chown}: the copy is made without the base`,
+      'Give --chown numbers.',
+    );
   }
   const { platform, ignoreCache, label } = state;
   const shown = { platform, range: located.range, stage: label };
   const name = stepName(lowering, state, instructionText(located, state));
-  const base = link ? lowering.graph.add({ op: { kind: 'scratch' }, name: 'scratch', platform, ignoreCache: false }) : state.root;
+  const base = link
+    ? lowering.graph.add({ op: { kind: 'scratch' }, name: 'scratch', platform, ignoreCache: false })
+    : state.root;
   const op: FileOp = { kind: 'file', base, actions };
   const copied = lowering.graph.add({ op, name, ...shown, ignoreCache });
   state.root = link ? merge(lowering, state.root, copied, `${name} (merge)`, shown) : copied;
@@ -53,7 +59,8 @@ function merge(
 }
 
 function expandWords(expander: Expander, instruction: Files): Words {
-  const optional = (raw: string | undefined) => (raw === undefined ? undefined : expander.word(raw)) || undefined;
+  const optional = (raw: string | undefined) =>
+    (raw === undefined ? undefined : expander.word(raw)) || undefined;
   const heredoc = (each: Heredoc) => ({ name: each.name, data: expander.heredoc(each) });
   const chown = optional(instruction.chown);
   const chmod = optional(instruction.chmod);
@@ -72,11 +79,20 @@ function owners({ chown, chmod }: Words): { chown?: string; chmod?: string } {
   return { ...(chown === undefined ? {} : { chown }), ...(chmod === undefined ? {} : { chmod }) };
 }
 
-function copyActions(lowering: Lowering, state: StageState, located: Located<Files>, words: Words): FileAction[] {
+function copyActions(
+  lowering: Lowering,
+  state: StageState,
+  located: Located<Files>,
+  words: Words,
+): FileAction[] {
   const { instruction } = located;
   const { sources, checksum } = words;
   if (checksum !== undefined && sources.length > 1) {
-    throw fault('CHECKSUM', "checksum can't be specified for multiple sources", 'Write one ADD for each source.');
+    throw fault(
+      'CHECKSUM',
+      "checksum can't be specified for multiple sources",
+      'Write one ADD for each source.',
+    );
   }
   const destination = destinationPath(state.cwd, words.destination);
   const common = { type: 'copy', destination, ...owners(words), exclude: instruction.exclude } as const;
@@ -108,12 +124,19 @@ function refuseRemote(source: string): void {
   if (parseAddGit(source) !== undefined) {
     throw fault('COPY_SOURCE', "source can't be a git ref for COPY", 'Use ADD, which fetches repositories.');
   }
-  if (isUrl(source)) throw fault('COPY_SOURCE', "source can't be a URL for COPY", 'Use ADD, which downloads.');
+  if (isUrl(source))
+    throw fault('COPY_SOURCE', "source can't be a URL for COPY", 'Use ADD, which downloads.');
 }
 
 function heredocActions(state: StageState, words: Words): MkfileAction[] {
   const destination = destinationPath(state.cwd, words.destination);
-  return words.heredocs.map(({ name, data }) => ({ type: 'mkfile', name, data, destination, ...owners(words) }));
+  return words.heredocs.map(({ name, data }) => ({
+    type: 'mkfile',
+    name,
+    data,
+    destination,
+    ...owners(words),
+  }));
 }
 
 function historyText(instruction: Files, words: Words): string {

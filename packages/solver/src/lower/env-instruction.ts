@@ -25,7 +25,10 @@ export function lowerLabel(state: StageState, located: Located<LabelInstruction>
   recordConfig(state, `LABEL ${joinPairs(pairs)}`);
 }
 
-function expandPairs(state: StageState, located: Located<EnvInstruction | LabelInstruction>): [string, string][] {
+function expandPairs(
+  state: StageState,
+  located: Located<EnvInstruction | LabelInstruction>,
+): [string, string][] {
   const expander = new Expander(state, located);
   return located.instruction.pairs.map(({ key, value }) => [expander.word(key), expander.word(value)]);
 }

@@ -26,10 +26,15 @@ export function containerPorts(spec: string): string[] {
   if (range === undefined) throw bad(`invalid containerPort: ${container}`);
   const hostRange = host === '' ? undefined : readRange(host);
   if (host !== '' && hostRange === undefined) throw bad(`invalid hostPort: ${host}`);
-  if (hostRange !== undefined && range[1] !== range[0] && hostRange[1] - hostRange[0] !== range[1] - range[0]) {
+  if (
+    hostRange !== undefined &&
+    range[1] !== range[0] &&
+    hostRange[1] - hostRange[0] !== range[1] - range[0]
+  ) {
     throw bad(`invalid ranges specified for container and host Ports: ${container} and ${host}`);
   }
-  if (!['tcp', 'udp', 'sctp'].includes(protocol)) throw bad(`invalid port: ${JSON.stringify(spec)}: invalid proto: ${protocol}`);
+  if (!['tcp', 'udp', 'sctp'].includes(protocol))
+    throw bad(`invalid port: ${JSON.stringify(spec)}: invalid proto: ${protocol}`);
   const count = range[1] - range[0] + 1;
   return Array.from({ length: count }, (_, at) => `${range[0] + at}/${protocol}`);
 }
@@ -54,10 +59,15 @@ function readRange(text: string): [first: number, last: number] | undefined {
 
 function isAddress(text: string): boolean {
   const octets = text.split('.');
-  if (octets.length === 4 && octets.every((octet) => /^\d{1,3}$/.test(octet) && Number(octet) < 256)) return true;
+  if (octets.length === 4 && octets.every((octet) => /^\d{1,3}$/.test(octet) && Number(octet) < 256))
+    return true;
   return text.includes(':') && /^[0-9a-f:.]+$/i.test(text);
 }
 
 function bad(message: string): Error {
-  return fault('EXPOSE', message, 'Write ports as 80, 53/udp or 8000-8010/tcp; ports go up to 65535, protocols are tcp, udp and sctp.');
+  return fault(
+    'EXPOSE',
+    message,
+    'Write ports as 80, 53/udp or 8000-8010/tcp; ports go up to 65535, protocols are tcp, udp and sctp.',
+  );
 }

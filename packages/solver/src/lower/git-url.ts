@@ -32,7 +32,11 @@ function addQuery(op: GitOp, query: string): void {
       case 'branch':
       case 'tag':
       case 'commit':
-        setOnce(op, 'ref', name === 'branch' ? `refs/heads/${value}` : name === 'tag' ? `refs/tags/${value}` : value);
+        setOnce(
+          op,
+          'ref',
+          name === 'branch' ? `refs/heads/${value}` : name === 'tag' ? `refs/tags/${value}` : value,
+        );
         break;
       case 'checksum':
         setOnce(op, 'checksum', value);

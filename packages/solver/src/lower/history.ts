@@ -16,10 +16,15 @@ export function recordLayer(state: StageState, text: string, vertex: VertexId): 
 }
 
 /** `RUN |2 A=1 B= /bin/sh -c make`: the stage's ARGs with the values they have in the environment. */
-export function runText(args: readonly string[], declared: readonly DeclaredArg[], env: ReadonlyMap<string, string>): string {
+export function runText(
+  args: readonly string[],
+  declared: readonly DeclaredArg[],
+  env: ReadonlyMap<string, string>,
+): string {
   const values = new Map<string, string>();
   for (const { name, value } of declared) values.set(name, env.get(name) ?? value ?? '');
-  const prefix = values.size === 0 ? [] : [`|${values.size}`, ...[...values].map(([name, value]) => `${name}=${value}`)];
+  const prefix =
+    values.size === 0 ? [] : [`|${values.size}`, ...[...values].map(([name, value]) => `${name}=${value}`)];
   return `RUN ${[...prefix, ...args].join(' ')} # buildkit`;
 }
 

@@ -43,11 +43,19 @@ export class StageLowerer {
     if (known !== undefined) return known;
     const prepared = this.#stage(index);
     if (this.#open.has(index)) {
-      throw fault('CYCLE', `circular dependency detected on stage: ${labelOf(prepared.stage)}`, 'Let no stage need itself through a named context.');
+      throw fault(
+        'CYCLE',
+        `circular dependency detected on stage: ${labelOf(prepared.stage)}`,
+        'Let no stage need itself through a named context.',
+      );
     }
     this.#open.add(index);
     const { base, instructions } = prepared;
-    const state = startStage(this.#lowering, prepared, base.type === 'stage' ? this.lower(base.index) : undefined);
+    const state = startStage(
+      this.#lowering,
+      prepared,
+      base.type === 'stage' ? this.lower(base.index) : undefined,
+    );
     for (const located of instructions) {
       placed(located.source, state.label, () => lowerInstruction(this.#lowering, state, located));
     }
@@ -93,7 +101,12 @@ export class StageLowerer {
   }
 
   #context(name: string, { platform }: StageState): VertexId {
-    return this.#lowering.graph.add({ op: { kind: 'local', name }, name: contextName(name), platform, ignoreCache: false });
+    return this.#lowering.graph.add({
+      op: { kind: 'local', name },
+      name: contextName(name),
+      platform,
+      ignoreCache: false,
+    });
   }
 }
 

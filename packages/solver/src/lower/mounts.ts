@@ -9,26 +9,33 @@ import { absolute } from './paths.js';
 import type { StageState } from './stage-state.js';
 
 /** Sorted by target, so that what is mounted into a mount comes after it. */
-export function lowerMounts(lowering: Lowering, state: StageState, located: Located<RunInstruction>): RunMount[] {
+export function lowerMounts(
+  lowering: Lowering,
+  state: StageState,
+  located: Located<RunInstruction>,
+): RunMount[] {
   const expander = new Expander(state, located);
   const specs = located.instruction.mounts.map((raw) => parseMount(raw, (value) => expander.word(value)));
-  let sockets = 0;
-  const mounts = specs.map((spec): RunMount => {
-    switch (spec.type) {
-      case 'bind':
-        return bindMount(lowering, state, spec);
-      case 'cache':
-        return cacheMount(lowering, state, spec);
-      case 'tmpfs':
-        return { type: 'tmpfs', target: targetOf(state, spec), size: spec.size ?? 0, readonly: spec.readonly };
-      case 'secret':
-        return secretMount(state, spec);
-      case 'ssh':
-        return sshMount(state, spec, sockets++);
-    }
-  });
+  const sockets = specs.filter(({ type }) => type === 'ssh');
+  const mounts = specs.map((spec) => lowerMount(lowering, state, spec, sockets.indexOf(spec)));
   const target = (mount: RunMount) => mount.target ?? '';
   return mounts.sort((a, b) => (target(a) < target(b) ? -1 : target(a) > target(b) ? 1 : 0));
+}
+
+/** @param socket which of the instruction's ssh mounts this is */
+function lowerMount(lowering: Lowering, state: StageState, spec: RunMountSpec, socket: number): RunMount {
+  switch (spec.type) {
+    case 'bind':
+      return bindMount(lowering, state, spec);
+    case 'cache':
+      return cacheMount(lowering, state, spec);
+    case 'tmpfs':
+      return { type: 'tmpfs', target: targetOf(state, spec), size: spec.size ?? 0, readonly: spec.readonly };
+    case 'secret':
+      return secretMount(state, spec);
+    case 'ssh':
+      return sshMount(state, spec, socket);
+  }
 }
 
 function bindMount(lowering: Lowering, state: StageState, spec: RunMountSpec): RunMount {
@@ -56,7 +63,11 @@ function cacheMount(lowering: Lowering, state: StageState, spec: RunMountSpec): 
 
 function secretMount(state: StageState, spec: RunMountSpec): RunMount {
   const id = spec.id || spec.source || baseName(spec.target ?? '');
-  const target = spec.target ? absolute(state.cwd, spec.target) : spec.env === undefined ? `/run/secrets/${baseName(id)}` : undefined;
+  const target = spec.target
+    ? absolute(state.cwd, spec.target)
+    : spec.env === undefined
+      ? `/run/secrets/${baseName(id)}`
+      : undefined;
   return {
     type: 'secret',
     id,
@@ -69,7 +80,13 @@ function secretMount(state: StageState, spec: RunMountSpec): RunMount {
 
 function sshMount(state: StageState, spec: RunMountSpec, index: number): RunMount {
   const target = spec.target ? absolute(state.cwd, spec.target) : `/run/buildkit/ssh_agent.${index}`;
-  return { type: 'ssh', id: spec.id || spec.source || 'default', target, required: spec.required, ...access(spec, 0o600) };
+  return {
+    type: 'ssh',
+    id: spec.id || spec.source || 'default',
+    target,
+    required: spec.required,
+    ...access(spec, 0o600),
+  };
 }
 
 function access(spec: RunMountSpec, mode: number): { mode: number; uid: number; gid: number } {
@@ -79,7 +96,11 @@ function access(spec: RunMountSpec, mode: number): { mode: number; uid: number; 
 function targetOf(state: StageState, spec: RunMountSpec): string {
   const target = absolute(state.cwd, spec.target ?? '');
   if (target === '/') {
-    throw fault('MOUNT_TARGET', `invalid mount target ${JSON.stringify(target)}`, 'Write target= with a directory below /.');
+    throw fault(
+      'MOUNT_TARGET',
+      `invalid mount target ${JSON.stringify(target)}`,
+      'Write target= with a directory below /.',
+    );
   }
   return target;
 }

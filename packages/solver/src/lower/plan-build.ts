@@ -28,7 +28,14 @@ export async function planBuild(
   const epoch = readEpoch(options, globals);
   const graph = new GraphBuilder();
   const lowerer = new StageLowerer(
-    { dockerfile, options, graph, globals, showStage: hasSeveralSources(dockerfile), ...(epoch === undefined ? {} : { epoch }) },
+    {
+      dockerfile,
+      options,
+      graph,
+      globals,
+      showStage: hasSeveralSources(dockerfile),
+      ...(epoch === undefined ? {} : { epoch }),
+    },
     prepared,
   );
   const state = lowerer.lower(target.index);
@@ -56,5 +63,9 @@ function readEpoch(options: PlanOptions, globals: Env): number | undefined {
   const seconds = /^-?\d+$/.test(text) ? Number(text) : Number.NaN;
   // The last second that four digits of a year can say.
   if (seconds >= 0 && seconds <= 253402300799) return seconds;
-  throw fault('SOURCE_DATE_EPOCH', `invalid SOURCE_DATE_EPOCH: ${text}`, 'Give whole seconds since 1970, as date +%s prints them.');
+  throw fault(
+    'SOURCE_DATE_EPOCH',
+    `invalid SOURCE_DATE_EPOCH: ${text}`,
+    'Give whole seconds since 1970, as date +%s prints them.',
+  );
 }

@@ -2,14 +2,21 @@
  * Everything planning asks the outside: which stages the target needs, and the images and contexts they are made of.
  * What is independent is asked in parallel; what is not needed is never asked.
  */
-import { parsePlatform, type Platform, type SourceRange, suggest, TsbuildError } from '@tsbuild/core';
-import { type Dockerfile, expandWord, type Instruction, mountSource, parseTrigger, type Stage } from '@tsbuild/parser';
+import { type Platform, type SourceRange, suggest, TsbuildError } from '@tsbuild/core';
+import {
+  type Dockerfile,
+  type Instruction,
+  mountSource,
+  parseTrigger,
+  type Stage,
+} from '@tsbuild/parser';
 import type { ResolvedImage, SourceResolver } from '../interfaces.js';
 import type { GitOp, HttpOp, LocalOp } from '../ops.js';
 import type { PlanOptions } from '../plan.js';
 import { contextFor } from './contexts.js';
 import type { Env } from './env.js';
 import { fault, locate, placed } from './fault.js';
+import { expandFrom, type FromWords } from './from-words.js';
 import type { Located } from './lowering.js';
 import { findBase, findSource, findTarget, labelOf, stageNames } from './stages.js';
 
@@ -49,37 +56,12 @@ export function sourceKey(kind: 'copy' | 'mount', from: string): string {
  * @throws TsbuildError TSB_GRAPH_*, TSB_PARSE_*, and what the resolver throws, with the place; nothing is left running
  */
 export async function prepareStages(request: PrepareRequest): Promise<ReadonlyMap<number, PreparedStage>> {
-  const bases = request.dockerfile.stages.map((stage) => expandFrom(request, stage));
+  const bases = request.dockerfile.stages.map((stage) =>
+    expandFrom(request.dockerfile, request.globals, stage),
+  );
   const preparation = new Preparation(request, bases);
   preparation.need(request.target.index);
   return await preparation.finished();
-}
-
-interface FromWords {
-  image: string;
-  platform?: Platform;
-}
-
-function expandFrom({ dockerfile, globals }: PrepareRequest, { from }: Stage): FromWords {
-  return placed(locate(dockerfile, from.range), undefined, () => {
-    const expand = (raw: string) => expandWord(raw, (name) => globals.get(name), dockerfile.escape).value;
-    const image = expand(from.image);
-    if (image === '') {
-      throw fault('BLANK_BASE', `base name (${from.image}) should not be blank`, 'Give its ARG a default before the first FROM, or pass --build-arg.');
-    }
-    if (from.platform === undefined) return { image };
-    return { image, platform: readPlatform(from.platform, expand(from.platform)) };
-  });
-}
-
-function readPlatform(written: string, value: string): Platform {
-  const hint = 'Write --platform=linux/amd64, or --platform=$BUILDPLATFORM.';
-  if (value === '') throw fault('PLATFORM', `empty platform value from expression ${written}`, hint);
-  try {
-    return parsePlatform(value);
-  } catch (error) {
-    throw fault('PLATFORM', error instanceof Error ? error.message : `failed to parse platform ${value}`, hint);
-  }
 }
 
 class Preparation {
@@ -108,7 +90,9 @@ class Preparation {
   async finished(): Promise<ReadonlyMap<number, PreparedStage>> {
     while (this.#running.size > 0) await Promise.all(this.#running);
     if (this.#failure !== undefined) throw this.#failure.error;
-    const done = [...this.#stages].filter((entry): entry is [number, PreparedStage] => entry[1] !== undefined);
+    const done = [...this.#stages].filter(
+      (entry): entry is [number, PreparedStage] => entry[1] !== undefined,
+    );
     return new Map(done);
   }
 
@@ -132,7 +116,8 @@ class Preparation {
     const { dockerfile, options } = this.#request;
     const range = stage.from.range;
     const platform = this.#platformOf(stage);
-    const replacement = stage.name === undefined ? undefined : contextFor(options.namedContexts, stage.name, platform);
+    const replacement =
+      stage.name === undefined ? undefined : contextFor(options.namedContexts, stage.name, platform);
     const { image } = this.#from(stage);
     const parent = findBase(dockerfile, stage.index, image);
     // The stage's own instructions need nothing of the base, so their images are asked for at the same time.
@@ -149,7 +134,14 @@ class Preparation {
     ]);
     const triggers = replacement === undefined ? this.#triggers(stage, base) : [];
     await Promise.all(triggers.map((each) => this.#gather(stage, each, sources)));
-    this.#stages.set(stage.index, { stage, platform, image, base, instructions: [...triggers, ...own], sources });
+    this.#stages.set(stage.index, {
+      stage,
+      platform,
+      image,
+      base,
+      instructions: [...triggers, ...own],
+      sources,
+    });
   }
 
   #from(stage: Stage): FromWords {
@@ -173,7 +165,13 @@ class Preparation {
   #own(instruction: Instruction): Located {
     const { dockerfile } = this.#request;
     const { range } = instruction;
-    return { instruction, escape: dockerfile.escape, range, source: locate(dockerfile, range), trigger: false };
+    return {
+      instruction,
+      escape: dockerfile.escape,
+      range,
+      source: locate(dockerfile, range),
+      trigger: false,
+    };
   }
 
   /** What config.OnBuild of the base holds; for a stage, its ONBUILD lines. They run right after FROM. */
@@ -182,7 +180,13 @@ class Preparation {
     const { range } = stage.from;
     const source = locate(dockerfile, range);
     return this.#triggerTexts(base).map((text) =>
-      placed(source, labelOf(stage), () => ({ instruction: parseTrigger(text), escape: '\\', range, source, trigger: true })),
+      placed(source, labelOf(stage), () => ({
+        instruction: parseTrigger(text),
+        escape: '\\',
+        range,
+        source,
+        trigger: true,
+      })),
     );
   }
 
@@ -201,7 +205,8 @@ class Preparation {
         range,
         async () => {
           const found = findSource(dockerfile, stage, kind, from);
-          const source = found === undefined ? this.#resolve(stage, from, options.platform) : this.#useStage(found);
+          const source =
+            found === undefined ? this.#resolve(stage, from, options.platform) : this.#useStage(found);
           sources.set(sourceKey(kind, from), await source);
         },
         labelOf(stage),
@@ -217,7 +222,11 @@ class Preparation {
     this.#names.set(key, source);
     const found = await source;
     if (found.type === 'stage' && found.index === stage.index) {
-      throw fault('CYCLE', `circular dependency detected on stage: ${labelOf(stage)}`, 'Let the context name another stage.');
+      throw fault(
+        'CYCLE',
+        `circular dependency detected on stage: ${labelOf(stage)}`,
+        'Let the context name another stage.',
+      );
     }
     return found;
   }
@@ -226,7 +235,8 @@ class Preparation {
     const { dockerfile, options, resolver } = this.#request;
     if (name === 'scratch') return { type: 'scratch' };
     const context = contextFor(options.namedContexts, name, platform);
-    const found = context === undefined ? undefined : await resolver.resolveNamedContext(context, platform, this.#signal);
+    const found =
+      context === undefined ? undefined : await resolver.resolveNamedContext(context, platform, this.#signal);
     if (found === undefined) {
       return { type: 'image', image: await this.#image(name, platform) };
     }

@@ -54,7 +54,8 @@ interface RunCommand {
 /** The builder expands nothing: what the shell gets, it sees as written. */
 function commandOf(state: StageState, { command, heredocs }: RunInstruction): RunCommand {
   const [first] = heredocs;
-  if (first === undefined || command.form === 'exec') return { args: commandArgs(state, command), scripts: [] };
+  if (first === undefined || command.form === 'exec')
+    return { args: commandArgs(state, command), scripts: [] };
   if (!isOneHeredoc(command.text)) {
     // The shell does the heredocs itself, so it gets them as they were.
     const text = command.text + heredocs.map(({ rawBody, name }) => `\n${rawBody}${name}`).join('');
@@ -94,6 +95,7 @@ function notAllowed(entitlement: string): Error {
 function deviceOf(text: string): RunOp['devices'][number] {
   const fields = text.split(',');
   const name = fields.find((field) => field !== 'required')?.replace(/^name=/, '');
-  if (!name) throw fault('DEVICE', `device name is required: ${text}`, 'Write --device=vendor.com/class=name.');
+  if (!name)
+    throw fault('DEVICE', `device name is required: ${text}`, 'Write --device=vendor.com/class=name.');
   return { name, required: fields.includes('required') };
 }

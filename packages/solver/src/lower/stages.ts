@@ -18,8 +18,15 @@ export function findTarget(dockerfile: Dockerfile, target: string | undefined): 
   const found = target ? stages.findLast(({ name }) => name === target.toLowerCase()) : stages.at(-1);
   if (found !== undefined) return found;
   const names = stageNames(dockerfile);
-  const hint = names.length === 0 ? 'No stage has a name: give one with FROM … AS name.' : `Stages are ${names.join(', ')}.`;
-  throw fault('NO_STAGE', `target stage ${JSON.stringify(target)} could not be found${didYouMean(target ?? '', names)}`, hint);
+  const hint =
+    names.length === 0
+      ? 'No stage has a name: give one with FROM … AS name.'
+      : `Stages are ${names.join(', ')}.`;
+  throw fault(
+    'NO_STAGE',
+    `target stage ${JSON.stringify(target)} could not be found${didYouMean(target ?? '', names)}`,
+    hint,
+  );
 }
 
 /** FROM: exactly the name of an earlier stage; the latest wins. */
@@ -28,7 +35,12 @@ export function findBase({ stages }: Dockerfile, index: number, image: string): 
 }
 
 /** COPY --from and a mount's from. Only COPY knows numbers. */
-export function findSource(dockerfile: Dockerfile, stage: Stage, kind: 'copy' | 'mount', from: string): Stage | undefined {
+export function findSource(
+  dockerfile: Dockerfile,
+  stage: Stage,
+  kind: 'copy' | 'mount',
+  from: string,
+): Stage | undefined {
   const found =
     kind === 'copy' && /^[-+]?\d+$/.test(from)
       ? byIndex(dockerfile, Number(from))
@@ -36,7 +48,11 @@ export function findSource(dockerfile: Dockerfile, stage: Stage, kind: 'copy' | 
   if (found === undefined || found.index < stage.index) return found;
   const label = labelOf(stage);
   if (found.index === stage.index || needs(dockerfile, found, stage, new Set())) {
-    throw fault('CYCLE', `circular dependency detected on stage: ${label}`, 'A stage cannot use its own files: move what it needs into a stage of its own before it.');
+    throw fault(
+      'CYCLE',
+      `circular dependency detected on stage: ${label}`,
+      'A stage cannot use its own files: move what it needs into a stage of its own before it.',
+    );
   }
   const text =
     kind === 'copy'
@@ -50,7 +66,9 @@ function needs(dockerfile: Dockerfile, user: Stage, used: Stage, seen: Set<Stage
   if (user === used) return true;
   if (seen.has(user)) return false;
   seen.add(user);
-  const names = user.instructions.flatMap((each) => (each.kind === 'copy' && each.from ? [each.from.toLowerCase()] : []));
+  const names = user.instructions.flatMap((each) =>
+    each.kind === 'copy' && each.from ? [each.from.toLowerCase()] : [],
+  );
   const direct = dockerfile.stages.filter(
     (each) =>
       each === findBase(dockerfile, user.index, user.from.image) ||
@@ -63,7 +81,11 @@ function needs(dockerfile: Dockerfile, user: Stage, used: Stage, seen: Set<Stage
 function byIndex({ stages }: Dockerfile, index: number): Stage {
   const found = stages[index];
   if (found !== undefined) return found;
-  throw fault('NO_STAGE', `invalid stage index ${index}`, `Stages are numbered from 0 to ${stages.length - 1}.`);
+  throw fault(
+    'NO_STAGE',
+    `invalid stage index ${index}`,
+    `Stages are numbered from 0 to ${stages.length - 1}.`,
+  );
 }
 
 /**
@@ -73,6 +95,8 @@ function byIndex({ stages }: Dockerfile, index: number): Stage {
 export function hasSeveralSources({ stages }: Dockerfile): boolean {
   if (stages.length > 1) return true;
   return stages.some(({ instructions }) =>
-    instructions.some((each) => (each.kind === 'copy' && each.from) || (each.kind === 'run' && each.mounts.length > 0)),
+    instructions.some(
+      (each) => (each.kind === 'copy' && each.from) || (each.kind === 'run' && each.mounts.length > 0),
+    ),
   );
 }

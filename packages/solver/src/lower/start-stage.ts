@@ -11,7 +11,11 @@ import type { StageState } from './stage-state.js';
 const layerKinds = ['run', 'copy', 'add', 'workdir'];
 
 /** @param parent the lowered stage this one is built on, if it is */
-export function startStage(lowering: Lowering, prepared: PreparedStage, parent: StageState | undefined): StageState {
+export function startStage(
+  lowering: Lowering,
+  prepared: PreparedStage,
+  parent: StageState | undefined,
+): StageState {
   const { stage, platform, base, instructions } = prepared;
   const label = labelOf(stage);
   const ownSteps = instructions.filter(({ instruction }) => layerKinds.includes(instruction.kind)).length;
@@ -101,9 +105,13 @@ function rootOf(lowering: Lowering, state: StageState, { base, stage }: Prepared
   }
   if (base.type === 'files') {
     const { op } = base;
-    if (op.kind !== 'local') return graph.add({ op, name: stepName(lowering, state, `FROM ${stage.from.image}`), ...shown });
+    if (op.kind !== 'local')
+      return graph.add({ op, name: stepName(lowering, state, `FROM ${stage.from.image}`), ...shown });
     return graph.add({
-      op: wholeContext(graph.add({ op, name: contextName(op.name), platform, ignoreCache: false }), scratch(lowering, platform)),
+      op: wholeContext(
+        graph.add({ op, name: contextName(op.name), platform, ignoreCache: false }),
+        scratch(lowering, platform),
+      ),
       name: stepName(lowering, state, `FROM ${op.name}`),
       ...shown,
     });
@@ -125,7 +133,16 @@ function wholeContext(from: VertexId, base: VertexId): FileOp {
     kind: 'file',
     base,
     actions: [
-      { type: 'copy', from, source: '/', destination: '/', exclude: [], parents: false, unpack: 'never', ownerZero: true },
+      {
+        type: 'copy',
+        from,
+        source: '/',
+        destination: '/',
+        exclude: [],
+        parents: false,
+        unpack: 'never',
+        ownerZero: true,
+      },
     ],
   };
 }

@@ -1,6 +1,12 @@
 /** What a plan warns of: the build checks over the stages that are built, and build arguments without effect. */
 import { formatPlatform } from '@tsbuild/core';
-import { type CheckOptions, checkDockerfile, type Dockerfile, lintViolation, type Stage } from '@tsbuild/parser';
+import {
+  type CheckOptions,
+  checkDockerfile,
+  type Dockerfile,
+  lintViolation,
+  type Stage,
+} from '@tsbuild/parser';
 import type { PlanOptions, PlanWarning } from '../plan.js';
 import { unusedArgs } from './arg.js';
 import type { PreparedStage } from './prepare.js';
@@ -25,10 +31,17 @@ export function planWarnings(
   }));
   const unused = unusedArgs(dockerfile, triggerArgs(prepared), options);
   if (unused.length === 0) return warnings;
-  return [...warnings, { rule: 'UnusedBuildArg', message: `One or more build-args [${unused.join(' ')}] were not consumed` }];
+  return [
+    ...warnings,
+    { rule: 'UnusedBuildArg', message: `One or more build-args [${unused.join(' ')}] were not consumed` },
+  ];
 }
 
-function checksOf(options: PlanOptions, target: Stage, prepared: ReadonlyMap<number, PreparedStage>): CheckOptions {
+function checksOf(
+  options: PlanOptions,
+  target: Stage,
+  prepared: ReadonlyMap<number, PreparedStage>,
+): CheckOptions {
   return {
     buildArgs: options.buildArgs,
     targetPlatform: formatPlatform(options.platform),
@@ -37,7 +50,9 @@ function checksOf(options: PlanOptions, target: Stage, prepared: ReadonlyMap<num
     stages: new Set(prepared.keys()),
     ...(options.ignore === undefined ? {} : { ignore: options.ignore }),
     baseImage(reference) {
-      const found = [...prepared.values()].find(({ image, base }) => image === reference && base.type === 'image');
+      const found = [...prepared.values()].find(
+        ({ image, base }) => image === reference && base.type === 'image',
+      );
       if (found?.base.type !== 'image') return undefined;
       const { config } = found.base.image;
       const platform = config.architecture ? { platform: formatPlatform(config) } : {};

@@ -8,7 +8,11 @@ import { absolute } from './paths.js';
 import type { StageState } from './stage-state.js';
 
 /** Makes the directory in a layer of its own, except for the root. The layer comes from the cache even with --no-cache. */
-export function lowerWorkdir(lowering: Lowering, state: StageState, located: Located<WorkdirInstruction>): void {
+export function lowerWorkdir(
+  lowering: Lowering,
+  state: StageState,
+  located: Located<WorkdirInstruction>,
+): void {
   const written = new Expander(state, located).word(located.instruction.path);
   enter(state, written);
   const text = `WORKDIR ${state.config.WorkingDir ?? '/'}`;
@@ -32,7 +36,14 @@ export function lowerWorkdir(lowering: Lowering, state: StageState, located: Loc
     ],
   };
   const { platform, label } = state;
-  const id = lowering.graph.add({ op, name, stage: label, platform, range: located.range, ignoreCache: false });
+  const id = lowering.graph.add({
+    op,
+    name,
+    stage: label,
+    platform,
+    range: located.range,
+    ignoreCache: false,
+  });
   state.root = id;
   recordLayer(state, text, id);
 }

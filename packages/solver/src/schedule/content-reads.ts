@@ -17,7 +17,9 @@ export function contentReads(op: RunOp | FileOp): ContentRead[] {
 function mountReads(op: RunOp): ContentRead[] {
   return op.mounts.flatMap((mount, index) => {
     if ((mount.type !== 'bind' && mount.type !== 'cache') || mount.from === undefined) return [];
-    return [{ index, from: mount.from, selector: { type: 'path', path: mount.source, followLinks: true } as const }];
+    return [
+      { index, from: mount.from, selector: { type: 'path', path: mount.source, followLinks: true } as const },
+    ];
   });
 }
 

@@ -61,7 +61,11 @@ export class Progress {
     if (this.#started.has(id)) this.#complete(id, false, { error: 'context canceled', canceled: true });
   }
 
-  #complete(id: VertexId, cached: boolean, more: { error?: string; canceled?: boolean; usage?: StepUsage }): void {
+  #complete(
+    id: VertexId,
+    cached: boolean,
+    more: { error?: string; canceled?: boolean; usage?: StepUsage },
+  ): void {
     if (this.#completed.has(id)) return;
     this.#completed.add(id);
     if (this.#isShown(id)) this.#emit({ type: 'completed', id, at: now(), cached, ...more });

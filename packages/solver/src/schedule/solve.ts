@@ -4,8 +4,9 @@ import { TsbuildError } from '@tsbuild/core';
 import type { Vertex, VertexId } from '../ops.js';
 import type { BuildPlan } from '../plan.js';
 import type { SolveOptions, Solved } from './api.js';
+import { explainWith } from './explain.js';
 import { Progress } from './progress.js';
-import { explainWith, Solver } from './solver.js';
+import { Solver } from './solver.js';
 
 /**
  * Makes every plan's result, in the order of the plans. When it settles, nothing that it started is still running.
@@ -30,7 +31,9 @@ export async function solve(options: SolveOptions): Promise<Solved[]> {
     explain: explainWith((vertex) => owners.get(vertex.id)?.dockerfile),
   });
   try {
-    const solved = await Promise.all(plans.map(async (plan) => ({ plan, ref: await solver.refOf(plan.result) })));
+    const solved = await Promise.all(
+      plans.map(async (plan) => ({ plan, ref: await solver.refOf(plan.result) })),
+    );
     // A base that was made in advance may still run: it is not needed any more.
     controller.abort();
     for (const id of vertices.keys()) progress.cached(id);
@@ -47,7 +50,9 @@ export async function solve(options: SolveOptions): Promise<Solved[]> {
 
 function cancelled(signal: AbortSignal): TsbuildError {
   if (TsbuildError.is(signal.reason)) return signal.reason;
-  return new TsbuildError('TSB_CANCELLED_BUILD', 'the build was cancelled', { cause: signal.reason as unknown });
+  return new TsbuildError('TSB_CANCELLED_BUILD', 'the build was cancelled', {
+    cause: signal.reason as unknown,
+  });
 }
 
 /** Equal vertices of several plans have equal ids. */

@@ -5,12 +5,12 @@
  * A key is known without running anything where no input has to be read by content, or where the inputs that are read
  * come from contexts and from cached steps. So a rebuild without changes is one look-up per stage that is wanted.
  */
-import { type Digest, type EventSink, formatPlatform, TsbuildError } from '@tsbuild/core';
+import type { Digest, EventSink } from '@tsbuild/core';
 import pLimit from 'p-limit';
 import type { CacheStore, Input, Ref, StepContext, StepResult, Worker } from '../interfaces.js';
-import { dependencies } from '../graph.js';
 import { fileKey, imageKey, mergeKey, runKey, scratchKey, sourceKey } from '../keys/op-key.js';
 import type { FileOp, RunOp, Vertex, VertexId } from '../ops.js';
+import { Anticipation } from './anticipation.js';
 import { now } from './clock.js';
 import type { Progress } from './progress.js';
 import { contentReads } from './content-reads.js';
@@ -42,14 +42,13 @@ export class Solver {
   readonly #refs = new Map<VertexId, Promise<Ref>>();
   readonly #fetched = new Map<VertexId, Promise<{ key: Digest; ref: Ref }>>();
   readonly #byKey = new Map<Digest, Promise<Ref>>();
-  /** Steps whose inputs are being made so that they can be read, with all vertices those may have to run. */
-  readonly #waiting = new Map<Step, ReadonlySet<VertexId>>();
-  readonly #closures = new Map<VertexId, ReadonlySet<VertexId>>();
+  readonly #anticipation: Anticipation;
 
   constructor(parts: SolverParts) {
     this.#parts = parts;
     this.#signal = parts.controller.signal;
     this.#limit = pLimit(parts.parallelSteps);
+    this.#anticipation = new Anticipation(parts.vertices);
   }
 
   /** The vertex's root file system, from the cache or by running what it needs. */
@@ -102,7 +101,10 @@ export class Solver {
   async #stepKey(step: Step): Promise<Digest> {
     const { op } = step;
     const reads = contentReads(op);
-    this.#awaitInputs(step, reads.map(({ from }) => from));
+    this.#anticipation.wait(
+      step.id,
+      reads.map(({ from }) => from),
+    );
     const contents = new Map<number, Digest>();
     const [base] = await Promise.all([
       this.keyOf(op.base),
@@ -112,11 +114,16 @@ export class Solver {
         contents.set(index, digest);
       }),
     ]);
-    this.#waiting.delete(step);
+    this.#anticipation.ready(step.id);
     return op.kind === 'run' ? runKey(op, step.platform, base, contents) : fileKey(op, base, contents);
   }
 
-  async #digest(step: Step, from: VertexId, input: Input, selector: Parameters<Worker['contentDigest']>[1]): Promise<Digest> {
+  async #digest(
+    step: Step,
+    from: VertexId,
+    input: Input,
+    selector: Parameters<Worker['contentDigest']>[1],
+  ): Promise<Digest> {
     const { worker, progress } = this.#parts;
     if (input.type === 'ref') return await worker.contentDigest(input, selector, this.#context(step));
     progress.started(from);
@@ -129,7 +136,9 @@ export class Solver {
 
   async #input(id: VertexId): Promise<Input> {
     const { op } = this.#vertex(id);
-    return op.kind === 'local' ? { type: 'local', name: op.name } : { type: 'ref', ref: await this.refOf(id) };
+    return op.kind === 'local'
+      ? { type: 'local', name: op.name }
+      : { type: 'ref', ref: await this.refOf(id) };
   }
 
   #fetch(vertex: Vertex): Promise<{ key: Digest; ref: Ref }> {
@@ -252,7 +261,9 @@ export class Solver {
     try {
       await this.#parts.cache.put({ key, ref, createdAt, description: step.name });
     } catch (error) {
-      this.#warn(`the result of ${step.name} could not be kept: ${error instanceof Error ? error.message : String(error)}`);
+      this.#warn(
+        `the result of ${step.name} could not be kept: ${error instanceof Error ? error.message : String(error)}`,
+      );
     }
   }
 
@@ -283,39 +294,20 @@ export class Solver {
     return op.kind === 'image' ? id : undefined;
   }
 
-  /**
-   * A step that waits for an input to be made will most likely run itself. As soon as anything of that input has to
-   * run, the step's base is made at the same time, unless it is in the cache.
-   */
-  #awaitInputs(step: Step, inputs: VertexId[]): void {
-    const reachable = new Set<VertexId>();
-    for (const input of inputs) for (const id of this.#closure(input)) reachable.add(id);
-    if (reachable.size > 0) this.#waiting.set(step, reachable);
-  }
-
   #announceMiss(missed: Step): void {
-    for (const [step, inputs] of this.#waiting) {
-      if (!inputs.has(missed.id)) continue;
-      this.#waiting.delete(step);
-      void this.tasks.track(this.#prepareBase(step.op.base)).catch(() => undefined);
+    for (const id of this.#anticipation.missed(missed.id)) {
+      const { op } = this.#vertex(id);
+      if (op.kind !== 'run' && op.kind !== 'file') continue;
+      void this.tasks.track(this.#prepareBase(op.base)).catch(() => undefined);
     }
   }
 
+  /** Unless it is in the cache: then it may never be needed. */
   async #prepareBase(id: VertexId): Promise<void> {
     const { op } = this.#vertex(id);
     const key = op.kind === 'run' || op.kind === 'file' ? await this.keyOf(id) : undefined;
     if (key !== undefined && (await this.#parts.cache.get(key)) !== undefined) return;
     await this.refOf(id);
-  }
-
-  /** The vertex and all it may need. */
-  #closure(id: VertexId): ReadonlySet<VertexId> {
-    const known = this.#closures.get(id);
-    if (known !== undefined) return known;
-    const closure = new Set([id]);
-    for (const input of dependencies(this.#vertex(id).op)) for (const each of this.#closure(input)) closure.add(each);
-    this.#closures.set(id, closure);
-    return closure;
   }
 
   /** Runs work of a vertex. Its failure is reported as the vertex's, once, and ends everything else. */
@@ -339,18 +331,4 @@ export class Solver {
     progress.failed(vertex.id, error instanceof Error ? error.message : String(error));
     controller.abort(error);
   }
-}
-
-/** Adds the place in the Dockerfile, the stage and the platform. */
-export function explainWith(dockerfileOf: (vertex: Vertex) => { filename: string; text: string } | undefined) {
-  return (error: unknown, vertex: Vertex): unknown => {
-    if (!TsbuildError.is(error)) return error;
-    const file = dockerfileOf(vertex);
-    const { range, stage, platform } = vertex;
-    return error.with({
-      ...(file === undefined || range === undefined ? {} : { source: { file: file.filename, text: file.text, range } }),
-      stage,
-      platform: formatPlatform(platform),
-    });
-  };
 }

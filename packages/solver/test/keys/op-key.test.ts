@@ -3,7 +3,15 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type Digest, sha256 } from '@tsbuild/core';
 import { fileKey, imageKey, mergeKey, runKey, scratchKey, sourceKey } from '../../src/keys/op-key.js';
-import type { CopyAction, FileOp, ImageOp, MkdirAction, MkfileAction, RunMount, RunOp } from '../../src/ops.js';
+import type {
+  CopyAction,
+  FileOp,
+  ImageOp,
+  MkdirAction,
+  MkfileAction,
+  RunMount,
+  RunOp,
+} from '../../src/ops.js';
 
 const base = sha256('base');
 const amd64 = { os: 'linux', architecture: 'amd64' };
@@ -13,7 +21,10 @@ const run: RunOp = {
   kind: 'run',
   base: 'v1',
   args: ['/bin/sh', '-c', 'make'],
-  env: [['PATH', '/bin'], ['A', '1']],
+  env: [
+    ['PATH', '/bin'],
+    ['A', '1'],
+  ],
   proxyEnv: [],
   cwd: '/src',
   user: 'me',
@@ -28,7 +39,14 @@ const run: RunOp = {
 };
 
 const copy: CopyAction = {
-  type: 'copy', from: 'v2', source: '/a/file', destination: '/dst/', exclude: [], parents: false, unpack: 'never', ownerZero: true,
+  type: 'copy',
+  from: 'v2',
+  source: '/a/file',
+  destination: '/dst/',
+  exclude: [],
+  parents: false,
+  unpack: 'never',
+  ownerZero: true,
 };
 const mkdir: MkdirAction = { type: 'mkdir', path: '/w', mode: 0o755 };
 const mkfile: MkfileAction = { type: 'mkfile', name: 'EOF', data: 'x\n', destination: '/f' };
@@ -53,10 +71,26 @@ describe('golden keys', () => {
     ['image', imageKey(image), 'sha256:9476dabfe183fc0073ef0a81840ac5c095a532b90c60177e69c287ed63d202fd'],
     ['run', keyOfRun(), 'sha256:f300bc9e7563eea3909b60a94a0d8eabff6c5436ecd5da10141a882e0b15343d'],
     ['copy', keyOfCopy(), 'sha256:80dee8cb9c4c19f7a2ccaeb99fbf0694e43a39ec7a7f78c3e1e022788d859df9'],
-    ['mkdir', fileKey(file(mkdir), base, new Map()), 'sha256:bd641cd86a614fd2146c424a3a332c7238fb9e8d7309556afce80ae84c9decd5'],
-    ['mkfile', fileKey(file(mkfile), base, new Map()), 'sha256:065b7d1801e4fed44d1cf9fc60d690e9a7d54466ebcd98700de01b69e66b4b92'],
-    ['merge', mergeKey(base, sha256('upper')), 'sha256:13abbc7b9190783e4674a27902cbfd07ff31c63c008be6792219a6910900bfd6'],
-    ['http', sourceKey('http', sha256('body')), 'sha256:e5d46e894c7323235c0759da01cb655c310692e39ce6ccce9587b062ebc6c966'],
+    [
+      'mkdir',
+      fileKey(file(mkdir), base, new Map()),
+      'sha256:bd641cd86a614fd2146c424a3a332c7238fb9e8d7309556afce80ae84c9decd5',
+    ],
+    [
+      'mkfile',
+      fileKey(file(mkfile), base, new Map()),
+      'sha256:065b7d1801e4fed44d1cf9fc60d690e9a7d54466ebcd98700de01b69e66b4b92',
+    ],
+    [
+      'merge',
+      mergeKey(base, sha256('upper')),
+      'sha256:13abbc7b9190783e4674a27902cbfd07ff31c63c008be6792219a6910900bfd6',
+    ],
+    [
+      'http',
+      sourceKey('http', sha256('body')),
+      'sha256:e5d46e894c7323235c0759da01cb655c310692e39ce6ccce9587b062ebc6c966',
+    ],
   ];
   for (const [name, key, expected] of golden) it(name, () => assert.equal(key, expected));
 });
@@ -65,8 +99,24 @@ describe('what changes the key of RUN', () => {
   const changes: [string, Partial<RunOp>][] = [
     ['arguments', { args: ['/bin/sh', '-c', 'make all'] }],
     ['words moved between arguments', { args: ['/bin/sh -c', 'make'] }],
-    ['environment', { env: [['PATH', '/bin'], ['A', '2']] }],
-    ['order of the environment', { env: [['A', '1'], ['PATH', '/bin']] }],
+    [
+      'environment',
+      {
+        env: [
+          ['PATH', '/bin'],
+          ['A', '2'],
+        ],
+      },
+    ],
+    [
+      'order of the environment',
+      {
+        env: [
+          ['A', '1'],
+          ['PATH', '/bin'],
+        ],
+      },
+    ],
     ['working directory', { cwd: '/' }],
     ['user', { user: '' }],
     ['hostname', { hostname: 'h' }],
@@ -80,8 +130,12 @@ describe('what changes the key of RUN', () => {
     ['device', { devices: [{ name: 'd', required: true }] }],
     ['tmpfs', { mounts: [{ type: 'tmpfs', target: '/t', size: 0, readonly: false }] }],
   ];
-  const keys = new Map([['', keyOfRun()], ...changes.map(([name, change]) => [name, keyOfRun(change)] as const)]);
-  it('each of them, and each differently', () => assert.equal(new Set(keys.values()).size, changes.length + 1));
+  const keys = new Map([
+    ['', keyOfRun()],
+    ...changes.map(([name, change]) => [name, keyOfRun(change)] as const),
+  ]);
+  it('each of them, and each differently', () =>
+    assert.equal(new Set(keys.values()).size, changes.length + 1));
   it('platform and base', () => {
     assert.notEqual(runKey(run, { ...amd64, architecture: 'arm64' }, base, content), keyOfRun());
     assert.notEqual(runKey(run, amd64, sha256('other'), content), keyOfRun());
@@ -98,9 +152,27 @@ describe('what does not change the key of RUN', () => {
 });
 
 describe('mounts in the key', () => {
-  const cache: RunMount = { type: 'cache', target: '/c', id: '/c', sharing: 'shared', source: '/', readonly: false, mode: 0o755, uid: 0, gid: 0 };
+  const cache: RunMount = {
+    type: 'cache',
+    target: '/c',
+    id: '/c',
+    sharing: 'shared',
+    source: '/',
+    readonly: false,
+    mode: 0o755,
+    uid: 0,
+    gid: 0,
+  };
   const bind: RunMount = { type: 'bind', target: '/b', from: 'v1', source: '/x', readonly: true };
-  const secret: RunMount = { type: 'secret', id: 's', target: '/s', required: false, mode: 0o400, uid: 0, gid: 0 };
+  const secret: RunMount = {
+    type: 'secret',
+    id: 's',
+    target: '/s',
+    required: false,
+    mode: 0o400,
+    uid: 0,
+    gid: 0,
+  };
   it('a cache counts by target and mode, not by id or sharing', () => {
     assert.equal(keyOfMount({ ...cache, id: 'other', sharing: 'locked' }), keyOfMount(cache));
     assert.notEqual(keyOfMount({ ...cache, target: '/d' }), keyOfMount(cache));
@@ -108,7 +180,10 @@ describe('mounts in the key', () => {
   });
   it('a bind counts by target and content, not by where it comes from', () => {
     assert.equal(keyOfMount({ ...bind, from: 'v9', source: '/y' }), keyOfMount(bind));
-    assert.notEqual(runKey({ ...run, mounts: [bind] }, amd64, base, new Map([[0, sha256('new')]])), keyOfMount(bind));
+    assert.notEqual(
+      runKey({ ...run, mounts: [bind] }, amd64, base, new Map([[0, sha256('new')]])),
+      keyOfMount(bind),
+    );
   });
   it('a secret counts by its definition', () => {
     assert.notEqual(keyOfMount({ ...secret, id: 't' }), keyOfMount(secret));
@@ -127,19 +202,31 @@ describe('the key of COPY', () => {
     ['owners of the source', { ownerZero: false }],
     ['name of the source', { source: '/a/other' }],
   ];
-  for (const [name, change] of changes) it(`changes with ${name}`, () => assert.notEqual(keyOfCopy(change), keyOfCopy()));
-  it('does not change when the source moves to another directory', () => assert.equal(keyOfCopy({ source: '/b/file' }), keyOfCopy()));
-  it('changes with the content', () => assert.notEqual(fileKey(file(copy), base, new Map([[0, sha256('new')]])), keyOfCopy()));
+  for (const [name, change] of changes)
+    it(`changes with ${name}`, () => assert.notEqual(keyOfCopy(change), keyOfCopy()));
+  it('does not change when the source moves to another directory', () =>
+    assert.equal(keyOfCopy({ source: '/b/file' }), keyOfCopy()));
+  it('changes with the content', () =>
+    assert.notEqual(fileKey(file(copy), base, new Map([[0, sha256('new')]])), keyOfCopy()));
   it('changes with a heredoc', () => {
-    assert.notEqual(fileKey(file({ ...mkfile, data: 'y\n' }), base, new Map()), fileKey(file(mkfile), base, new Map()));
+    assert.notEqual(
+      fileKey(file({ ...mkfile, data: 'y\n' }), base, new Map()),
+      fileKey(file(mkfile), base, new Map()),
+    );
   });
 });
 
 describe('the key of an image', () => {
   it('is its layers, whatever it is called and wherever it is', () => {
-    const other: ImageOp = { ...image, reference: 'x', manifest: { ...image.manifest, digest: sha256('n') }, origin: { type: 'store' } };
+    const other: ImageOp = {
+      ...image,
+      reference: 'x',
+      manifest: { ...image.manifest, digest: sha256('n') },
+      origin: { type: 'store' },
+    };
     assert.equal(imageKey(other), imageKey(image));
     assert.notEqual(imageKey({ ...image, diffIds: [...image.diffIds].reverse() }), imageKey(image));
   });
-  it('without layers is that of scratch', () => assert.equal(imageKey({ ...image, diffIds: [] }), scratchKey));
+  it('without layers is that of scratch', () =>
+    assert.equal(imageKey({ ...image, diffIds: [] }), scratchKey));
 });

@@ -5,11 +5,20 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { type Digest, type ImageConfig, normalizePlatform, parsePlatform, sha256 } from '@tsbuild/core';
 import { parseDockerfile } from '@tsbuild/parser';
-import { type BuildPlan, encodeConfig, finalizeImage, planBuild, type PlanOptions, type Ref, type SnapshotId, type SourceResolver } from '../../src/index.js';
+import {
+  type BuildPlan,
+  encodeConfig,
+  finalizeImage,
+  planBuild,
+  type PlanOptions,
+  type Ref,
+  type SnapshotId,
+  type SourceResolver,
+} from '../../src/index.js';
 import { cases, type GoldenCase } from '../golden-config/cases.js';
 import type { GoldenRecord } from '../record-peer.js';
 
-const folder = join(import.meta.dirname, '../../../test/golden-config');
+const folder = join(import.meta.dirname, '../../../test/golden-config/golden');
 const read = <T>(name: string) => JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8')) as T;
 const bases = read<Record<string, ImageConfig>>('bases');
 const amd64 = { os: 'linux', architecture: 'amd64' };
@@ -67,7 +76,9 @@ function layersLike(config: ImageConfig, plan: BuildPlan): Ref {
 }
 
 function stepsOf(plan: BuildPlan): string[] {
-  const shown = [...plan.vertices.values()].filter(({ op }) => op.kind !== 'scratch' && op.kind !== 'merge' && op.kind !== 'local');
+  const shown = [...plan.vertices.values()].filter(
+    ({ op }) => op.kind !== 'scratch' && op.kind !== 'merge' && op.kind !== 'local',
+  );
   return shown.map(({ name }) => name.replace(/@sha256:[0-9a-f]{64}$/, '')).sort();
 }
 

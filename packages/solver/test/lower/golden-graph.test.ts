@@ -8,11 +8,23 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { formatPlatform, parsePlatform, type Platform, sha256 } from '@tsbuild/core';
 import { parseDockerfile } from '@tsbuild/parser';
-import { type BuildPlan, planBuild, type PlanOptions, type ResolvedImage, type SourceResolver } from '../../src/index.js';
+import {
+  type BuildPlan,
+  planBuild,
+  type PlanOptions,
+  type ResolvedImage,
+  type SourceResolver,
+} from '../../src/index.js';
 
 const folder = join(import.meta.dirname, '../../../test/golden');
 
-interface CaseOptions extends Partial<Pick<PlanOptions, 'target' | 'buildArgs' | 'noCache' | 'extraHosts' | 'ulimits' | 'shmSize' | 'showPlatform'>> {
+interface CaseOptions
+  extends Partial<
+    Pick<
+      PlanOptions,
+      'target' | 'buildArgs' | 'noCache' | 'extraHosts' | 'ulimits' | 'shmSize' | 'showPlatform'
+    >
+  > {
   platform?: string;
   allow?: string[];
   contexts?: Record<string, 'image' | 'local'>;
@@ -22,7 +34,14 @@ function imageOf(reference: string, platform: Platform): ResolvedImage {
   const name = `${reference} ${formatPlatform(platform)}`;
   const diffId = sha256(name);
   return {
-    op: { kind: 'image', reference, manifest: { mediaType: '', digest: sha256(`m ${name}`), size: 1 }, diffIds: [diffId], layers: [], origin: { type: 'registry' } },
+    op: {
+      kind: 'image',
+      reference,
+      manifest: { mediaType: '', digest: sha256(`m ${name}`), size: 1 },
+      diffIds: [diffId],
+      layers: [],
+      origin: { type: 'registry' },
+    },
     config: {
       ...platform,
       config: {
@@ -60,7 +79,11 @@ async function planCase(name: string): Promise<BuildPlan> {
     signal: new AbortController().signal,
     ...rest,
   };
-  return await planBuild(parseDockerfile(readFileSync(join(folder, name, 'Dockerfile'), 'utf8'), 'Dockerfile'), options, resolver);
+  return await planBuild(
+    parseDockerfile(readFileSync(join(folder, name, 'Dockerfile'), 'utf8'), 'Dockerfile'),
+    options,
+    resolver,
+  );
 }
 
 /** One block for each vertex, numbered in order; members that are empty or default are left out. */
@@ -79,12 +102,17 @@ function print(plan: BuildPlan): string {
 }
 
 function membersOf(members: Record<string, unknown>, numbers: ReadonlyMap<string, string>): string[] {
-  const show = (value: unknown) => JSON.stringify(value, (_, each: unknown) => (typeof each === 'string' ? (numbers.get(each) ?? each) : each));
+  const show = (value: unknown) =>
+    JSON.stringify(value, (_, each: unknown) =>
+      typeof each === 'string' ? (numbers.get(each) ?? each) : each,
+    );
   return Object.entries(members).flatMap(([name, value]) => {
     if (Array.isArray(value) && value.length === 0) return [];
-    if ((name === 'hostname' && value === 'buildkitsandbox') || (name === 'security' && value === 'sandbox')) return [];
+    if ((name === 'hostname' && value === 'buildkitsandbox') || (name === 'security' && value === 'sandbox'))
+      return [];
     if (name === 'network' && value === 'default') return [];
-    if (name === 'actions' || name === 'mounts') return (value as unknown[]).map((each) => `${name.slice(0, -1)} ${show(each)}`);
+    if (name === 'actions' || name === 'mounts')
+      return (value as unknown[]).map((each) => `${name.slice(0, -1)} ${show(each)}`);
     return [`${name} ${show(value)}`];
   });
 }

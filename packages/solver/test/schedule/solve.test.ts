@@ -21,7 +21,13 @@ function outcomes({ events }: Bench): Record<string, string> {
     if (event.type !== 'completed') continue;
     const name = names.get(event.id) ?? '';
     assert.equal(out[name], undefined, `${name} completed twice`);
-    out[name] = event.canceled ? 'canceled' : event.error !== undefined ? `error ${event.error}` : event.cached ? 'cached' : 'done';
+    out[name] = event.canceled
+      ? 'canceled'
+      : event.error !== undefined
+        ? `error ${event.error}`
+        : event.cached
+          ? 'cached'
+          : 'done';
   }
   return out;
 }
@@ -32,7 +38,13 @@ describe('a chain of steps', () => {
     at.worker.context.set('/x', '1');
     const [solved] = await at.solve(chain());
     assert.deepEqual(layersOf(solved), [sha256('base'), 'a#1', 'COPY x#2', 'b#3']);
-    assert.deepEqual(outcomes(at), { 'FROM base': 'done', a: 'done', local: 'done', 'COPY x': 'done', b: 'done' });
+    assert.deepEqual(outcomes(at), {
+      'FROM base': 'done',
+      a: 'done',
+      local: 'done',
+      'COPY x': 'done',
+      b: 'done',
+    });
   });
 
   it('runs nothing the second time, and does not even unpack the image', async () => {
@@ -44,9 +56,18 @@ describe('a chain of steps', () => {
     at.events.length = 0;
     const [again] = await at.solve(chain());
     assert.deepEqual(again?.ref, first?.ref);
-    assert.deepEqual(at.worker.calls, [['digest', '/x'], ['hold', '']]);
+    assert.deepEqual(at.worker.calls, [
+      ['digest', '/x'],
+      ['hold', ''],
+    ]);
     assert.equal(at.cache.gets.length, 1);
-    assert.deepEqual(outcomes(at), { 'FROM base': 'cached', a: 'cached', local: 'done', 'COPY x': 'cached', b: 'cached' });
+    assert.deepEqual(outcomes(at), {
+      'FROM base': 'cached',
+      a: 'cached',
+      local: 'done',
+      'COPY x': 'cached',
+      b: 'cached',
+    });
   });
 
   it('runs only what comes after a change', async () => {
@@ -59,7 +80,13 @@ describe('a chain of steps', () => {
     await at.solve(chain());
     assert.equal(at.worker.count('run', 'a'), 0);
     assert.equal(at.worker.count('image'), 0);
-    assert.deepEqual(outcomes(at), { 'FROM base': 'cached', a: 'cached', local: 'done', 'COPY x': 'done', b: 'done' });
+    assert.deepEqual(outcomes(at), {
+      'FROM base': 'cached',
+      a: 'cached',
+      local: 'done',
+      'COPY x': 'done',
+      b: 'done',
+    });
   });
 
   it('needs no results of the middle when they were pruned', async () => {
@@ -67,7 +94,8 @@ describe('a chain of steps', () => {
     at.worker.context.set('/x', '1');
     const plan = chain();
     await at.solve(plan);
-    for (const [key, record] of at.cache.records) if (record.description !== 'b') at.cache.records.delete(key);
+    for (const [key, record] of at.cache.records)
+      if (record.description !== 'b') at.cache.records.delete(key);
     at.worker.calls.length = 0;
     await at.solve(chain());
     assert.equal(at.worker.count('run') + at.worker.count('file') + at.worker.count('image'), 0);
@@ -85,7 +113,10 @@ describe('a chain of steps', () => {
     const at = bench();
     const graph = new Graph();
     const empty = graph.image('empty', []);
-    const [one, two] = await at.solve([graph.plan(graph.run(empty, 'x')), graph.plan(graph.run(graph.add({ kind: 'scratch' }), 'x'))]);
+    const [one, two] = await at.solve([
+      graph.plan(graph.run(empty, 'x')),
+      graph.plan(graph.run(graph.add({ kind: 'scratch' }), 'x')),
+    ]);
     assert.deepEqual(layersOf(one), ['x#1']);
     assert.deepEqual(two?.ref, one?.ref);
     assert.equal(at.worker.count('image'), 0);
@@ -120,7 +151,11 @@ describe('keys of steps that read other stages', () => {
     const plan = (build: string) => {
       const graph = new Graph();
       const from = graph.run(graph.image('sdk'), build);
-      return graph.plan(graph.run(graph.image(), 'use', {}, [{ type: 'bind', target: '/m', from, source: '/', readonly: true }]));
+      return graph.plan(
+        graph.run(graph.image(), 'use', {}, [
+          { type: 'bind', target: '/m', from, source: '/', readonly: true },
+        ]),
+      );
     };
     at.worker.content.set('make', 'same');
     at.worker.content.set('make -j', 'same');
@@ -152,7 +187,10 @@ describe('keys of steps that read other stages', () => {
     };
     const [solved] = await at.solve(plan());
     assert.equal(layersOf(solved).length, 4);
-    assert.deepEqual(layersOf(solved).map((name) => name.replace(/#\d/, '')), [sha256('base'), 'a', 'LINK', 'b']);
+    assert.deepEqual(
+      layersOf(solved).map((name) => name.replace(/#\d/, '')),
+      [sha256('base'), 'a', 'LINK', 'b'],
+    );
     at.worker.calls.length = 0;
     await at.solve(plan());
     assert.equal(at.worker.count('run') + at.worker.count('file'), 0);
@@ -164,7 +202,8 @@ describe('parallel work', () => {
   function fan(n: number) {
     const graph = new Graph();
     let result = graph.add({ kind: 'scratch' });
-    for (let i = 0; i < n; i += 1) result = graph.copy(result, graph.run(graph.image(), `stage ${i}`), '/o', `COPY ${i}`);
+    for (let i = 0; i < n; i += 1)
+      result = graph.copy(result, graph.run(graph.image(), `stage ${i}`), '/o', `COPY ${i}`);
     return graph.plan(result);
   }
 
@@ -192,7 +231,14 @@ describe('parallel work', () => {
     const seen = new Set<string>();
     at.worker.during = async (name) => {
       seen.add(name);
-      for (let i = 0; i < 100 && (name === 'compile' || name === 'install') && !(seen.has('compile') && seen.has('install')); i += 1) await sleep(2);
+      for (
+        let i = 0;
+        i < 100 &&
+        (name === 'compile' || name === 'install') &&
+        !(seen.has('compile') && seen.has('install'));
+        i += 1
+      )
+        await sleep(2);
       if (name === 'compile') assert.ok(seen.has('install'), 'install waited for compile');
     };
     await at.solve(graph.plan(graph.copy(base, built, '/out')));
@@ -261,7 +307,10 @@ describe('records that cannot be used', () => {
     const [solved] = await at.solve(plan());
     assert.deepEqual(layersOf(solved), [sha256('base'), 'a#2']);
     const warnings = at.events.flatMap((event) => (event.type === 'warning' ? [event.message] : []));
-    assert.ok(warnings.length > 0 && warnings.every((text) => text.includes('gone or damaged')), warnings.join());
+    assert.ok(
+      warnings.length > 0 && warnings.every((text) => text.includes('gone or damaged')),
+      warnings.join(),
+    );
   });
 
   it('lost layers of the image are fetched again, the step is not run', async () => {
@@ -298,12 +347,21 @@ describe('failure and abort', () => {
     at.worker.during = async (name, { signal }) => {
       if (name === 'bad') {
         await sleep(5);
-        throw new TsbuildError('TSB_EXEC_FAILED', 'process "bad" did not complete successfully: exit code: 1');
+        throw new TsbuildError(
+          'TSB_EXEC_FAILED',
+          'process "bad" did not complete successfully: exit code: 1',
+        );
       }
       if (name === 'slow') await sleep(10_000, undefined, { signal });
     };
-    const plan = graph.plan(graph.copy(graph.copy(graph.add({ kind: 'scratch' }), bad, '/b'), slow, '/s'), 'FROM base\nRUN bad\n');
-    const error = await at.solve(plan).then(() => undefined, (reason: unknown) => reason);
+    const plan = graph.plan(
+      graph.copy(graph.copy(graph.add({ kind: 'scratch' }), bad, '/b'), slow, '/s'),
+      'FROM base\nRUN bad\n',
+    );
+    const error = await at.solve(plan).then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
     assert.ok(TsbuildError.is(error));
     assert.equal(error.code, 'TSB_EXEC_FAILED');
     assert.deepEqual(error.source, { file: 'Dockerfile', text: 'FROM base\nRUN bad\n', range });
@@ -345,7 +403,10 @@ describe('failure and abort', () => {
   it('a missing file is the fault of the step that names it', async () => {
     const at = bench();
     const graph = new Graph();
-    const plan = graph.plan(graph.copy(graph.image(), graph.local(), '/nope', 'COPY nope', { range }), 'FROM base\nCOPY nope /');
+    const plan = graph.plan(
+      graph.copy(graph.image(), graph.local(), '/nope', 'COPY nope', { range }),
+      'FROM base\nCOPY nope /',
+    );
     await assert.rejects(at.solve(plan), (error: unknown) => {
       assert.ok(TsbuildError.is(error));
       assert.equal(error.source?.range.startLine, 2);
