@@ -24,10 +24,16 @@ function codesOf(file: string): string[] {
   const whole = [...text.matchAll(new RegExp(`['"\` ](TSB_(?:${families})_[A-Z0-9_]*[A-Z0-9])\\b`, 'g'))].map(
     (match) => match[1] ?? '',
   );
-  // The parser's codes are put together by its fault().
-  const parts = file.includes('/parser/')
-    ? [...text.matchAll(/\bfault\(\s*'([A-Z0-9_]+)'/g)].map((match) => `TSB_PARSE_${match[1]}`)
-    : [];
+  // The codes of the parser and of planning are put together by their fault().
+  const family = file.includes('/parser/')
+    ? 'PARSE'
+    : file.includes('/solver/src/lower/')
+      ? 'GRAPH'
+      : undefined;
+  const parts =
+    family === undefined
+      ? []
+      : [...text.matchAll(/\bfault\(\s*'([A-Z0-9_]+)'/g)].map((match) => `TSB_${family}_${match[1]}`);
   return [...whole, ...parts];
 }
 
