@@ -5,7 +5,7 @@
 import { TsbuildError } from './errors.js';
 import { checkGoPattern } from './go-match.js';
 import { cleanPath, trimSpace } from './go-path.js';
-import { re2ToRegExp } from './re2.js';
+import { compileRe2 } from './re2-match.js';
 
 /** Lines of an ignore file as clean patterns, in order; inverted ones start with `!`. */
 export function parseIgnoreFile(text: string): string[] {
@@ -142,7 +142,7 @@ function matcherOf(pattern: string): (path: string) => boolean {
     const suffix = pattern.slice(2);
     return (path) => path.endsWith(suffix) || (suffix.startsWith('/') && path === suffix.slice(1));
   }
-  const expression = re2ToRegExp(source);
+  const expression = compileRe2(source);
   return (path) => {
     if (expression === undefined) {
       throw new TsbuildError(
@@ -153,7 +153,7 @@ function matcherOf(pattern: string): (path: string) => boolean {
         },
       );
     }
-    return expression.test(path);
+    return expression(path);
   };
 }
 

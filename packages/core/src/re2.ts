@@ -1,40 +1,73 @@
 /**
  * Translates the small part of Go's regular expressions that ignore patterns turn into (semantics of RE2,
- * https://github.com/google/re2/wiki/Syntax) to a JavaScript RegExp. Needed because users' own `[..]` and
+ * https://github.com/google/re2/wiki/Syntax) to units and to a JavaScript RegExp. Needed because users' own `[..]` and
  * `\c` go into the expression as written and then mean what RE2 says.
  */
 
-/** @returns undefined where Go's compiler would refuse the expression */
-export function re2ToRegExp(source: string): RegExp | undefined {
-  const chars = Array.from(source);
-  let out = '';
+/** One unit of an expression. */
+export type Re2Unit =
+  /** One character, or any number of such. `text` is its JavaScript form. */
+  | { type: 'char'; text: string; loop: boolean }
+  /** `(.*\/)?`: any number of whole directories. */
+  | { type: 'directories' }
+  /** Something else without a character of its own, or several. */
+  | { type: 'other'; text: string };
+
+/** The units of `^…$`, without the anchors; undefined where Go's compiler would refuse the expression. */
+export function parseRe2(source: string): Re2Unit[] | undefined {
+  const chars = Array.from(source.slice(1, -1));
+  const units: Re2Unit[] = [];
   for (let at = 0; at < chars.length; at += 1) {
     const char = chars[at] as string;
-    if (char === '[') {
-      const parsed = readClass(chars, at + 1);
-      if (parsed === undefined) return undefined;
-      out += parsed.text;
-      at = parsed.end;
-    } else if (char === '\\') {
-      const parsed = readEscape(chars, at + 1);
-      if (parsed === undefined) return undefined;
-      out += parsed.text;
-      at = parsed.end;
-    } else {
-      out += char === ']' ? '\\]' : char;
+    if (char === '(') {
+      units.push({ type: 'directories' });
+      at += '(.*/)?'.length - 1;
+      continue;
     }
+    if (char === '^') {
+      units.push({ type: 'other', text: char });
+      continue;
+    }
+    const piece = readPiece(chars, at);
+    if (piece === undefined) return undefined;
+    at = piece.end;
+    if (piece.several) {
+      units.push({ type: 'other', text: piece.text });
+      continue;
+    }
+    const loop = chars[at + 1] === '*';
+    if (loop) at += 1;
+    units.push({ type: 'char', text: piece.text, loop });
   }
+  return units;
+}
+
+/** The units as one JavaScript expression; undefined where they make none. */
+export function toRegExp(units: readonly Re2Unit[]): RegExp | undefined {
+  const body = units.map((unit) => {
+    if (unit.type === 'directories') return '(?:.*\\/)?';
+    return unit.type === 'char' && unit.loop ? `${unit.text}*` : unit.text;
+  });
   try {
-    return new RegExp(out, 'u');
+    return new RegExp(`^${body.join('')}$`, 'u');
   } catch {
     return undefined;
   }
+}
+
+function readPiece(chars: string[], at: number): Piece | undefined {
+  const char = chars[at] as string;
+  if (char === '[') return readClass(chars, at + 1);
+  if (char === '\\') return readEscape(chars, at + 1);
+  return { text: char === '.' ? char : literal(char), end: at };
 }
 
 interface Piece {
   text: string;
   /** Index of the last character read. */
   end: number;
+  /** It does not stand for exactly one character. */
+  several?: boolean;
 }
 
 const controls: Record<string, string> = { a: '\\x07', f: '\\f', n: '\\n', r: '\\r', t: '\\t', v: '\\v' };
@@ -66,11 +99,11 @@ function readEscape(chars: string[], at: number): Piece | undefined {
     for (; end < chars.length && !(chars[end] === '\\' && chars[end + 1] === 'E'); end += 1) {
       text += literal(chars[end] as string);
     }
-    return { text, end: Math.min(end + 1, chars.length - 1) };
+    return { text, end: Math.min(end + 1, chars.length - 1), several: true };
   }
-  if (char === 'A') return { text: '^', end: at };
-  if (char === 'z') return { text: '$', end: at };
-  if (char === 'b' || char === 'B') return { text: `\\${char}`, end: at };
+  if (char === 'A') return { text: '^', end: at, several: true };
+  if (char === 'z') return { text: '$', end: at, several: true };
+  if (char === 'b' || char === 'B') return { text: `\\${char}`, end: at, several: true };
   if (char === 'C') return { text: '[^]', end: at };
   const set = perlClasses[char.toLowerCase()];
   if (set !== undefined) return { text: char < 'a' ? `[^${set}]` : `[${set}]`, end: at };

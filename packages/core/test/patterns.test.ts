@@ -122,3 +122,46 @@ test('a bad pattern is refused with its text', () => {
   });
   assert.throws(() => new PatternMatcher(['!']), { message: 'illegal exclusion pattern: "!"' });
 });
+
+test('many stars decide as one would by hand, and at once', () => {
+  const table: [pattern: string, path: string, matched: boolean][] = [
+    ['*a*b*c', 'xaybzc', true],
+    ['*a*b*c', 'xaybzcd', false],
+    ['*a*b*c', 'xa/ybzc', false],
+    ['**/a/**/b/*', 'a/b/c', true],
+    ['**/a/**/b/*', 'x/y/a/z/b/c', true],
+    ['**/a/**/b/*', 'x/ya/z/b/c', false],
+    ['**/*.spec.*', 'src/x/a.spec.ts', true],
+    ['**/*.spec.*', 'src/x/a.specs', false],
+    ['a**b*c**', 'ax/y/bqc', true],
+    ['a**b*c**', 'ax/y/bq/c', false],
+    ['[ab]*[cd]*[!x]*', 'a1c2!', true],
+    ['*é*😀*?', 'xéy😀zw', true],
+  ];
+  for (const [pattern, path, matched] of table) {
+    assert.equal(new PatternMatcher([pattern]).matchesOrParentMatches(path), matched, `${pattern} ${path}`);
+  }
+  const started = performance.now();
+  assert.equal(new PatternMatcher([`${'*a'.repeat(30)}*b`]).matchesOrParentMatches('a'.repeat(255)), false);
+  assert.equal(
+    new PatternMatcher([`${'**/a/'.repeat(10)}b`]).matchesOrParentMatches('a/'.repeat(2000) + 'c'),
+    false,
+  );
+  assert.ok(performance.now() - started < 5000);
+});
+
+test('the oracle agrees with the automaton too', async () => {
+  const { parseRe2, toRegExp } = await import('../src/re2.js');
+  const { compileRe2 } = await import('../src/re2-match.js');
+  const paths = Object.keys(oracle[0]?.results ?? {});
+  for (const source of [
+    '^[^/]*a[^/]*[^/]*$',
+    '^(.*/)?foo(.*/)?[^/]*.*$',
+    '^[^/]*o[^/]*\\.[^/]*$',
+    '^(.*/)?[^/]*[a-c](.*/)?.*$',
+  ]) {
+    const match = compileRe2(source);
+    const expression = toRegExp(parseRe2(source) ?? []);
+    for (const path of paths) assert.equal(match?.(path), expression?.test(path), `${source} ${path}`);
+  }
+});
