@@ -3,13 +3,7 @@
  * What is independent is asked in parallel; what is not needed is never asked.
  */
 import { type Platform, type SourceRange, suggest, TsbuildError } from '@tsbuild/core';
-import {
-  type Dockerfile,
-  type Instruction,
-  mountSource,
-  parseTrigger,
-  type Stage,
-} from '@tsbuild/parser';
+import { type Dockerfile, type Instruction, mountSource, parseTrigger, type Stage } from '@tsbuild/parser';
 import type { ResolvedImage, SourceResolver } from '../interfaces.js';
 import type { GitOp, HttpOp, LocalOp } from '../ops.js';
 import type { PlanOptions } from '../plan.js';

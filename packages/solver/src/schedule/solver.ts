@@ -41,7 +41,9 @@ export class Solver {
   readonly #keys = new Map<VertexId, Promise<Digest>>();
   readonly #refs = new Map<VertexId, Promise<Ref>>();
   readonly #fetched = new Map<VertexId, Promise<{ key: Digest; ref: Ref }>>();
-  readonly #byKey = new Map<Digest, Promise<Ref>>();
+  /** Results of steps; one that must not come from the cache is no other's result. */
+  readonly #byKey = new Map<string, Promise<Ref>>();
+  readonly #uncached = new Map<VertexId, boolean>();
   readonly #anticipation: Anticipation;
 
   constructor(parts: SolverParts) {
@@ -195,19 +197,20 @@ export class Solver {
 
   async #stepRef(step: Step): Promise<Ref> {
     const key = await this.keyOf(step.id);
-    const same = this.#byKey.get(key);
+    const identity = this.#ignoresCache(step.id) ? `${key} new` : key;
+    const same = this.#byKey.get(identity);
     if (same !== undefined) {
       const ref = await same;
       this.#parts.progress.shared(step.id);
       return ref;
     }
     const made = this.tasks.track(this.#stepResult(step, key));
-    this.#byKey.set(key, made);
+    this.#byKey.set(identity, made);
     return await made;
   }
 
   async #stepResult(step: Step, key: Digest): Promise<Ref> {
-    if (!step.ignoreCache) {
+    if (!this.#ignoresCache(step.id)) {
       const hit = await this.#guard(step, () => this.#lookUp(step, key));
       if (hit !== undefined) {
         this.#parts.progress.cached(step.id);
@@ -230,7 +233,7 @@ export class Solver {
     progress.started(step.id);
     const lock = await cache.lock(key, this.#signal);
     try {
-      const hit = step.ignoreCache ? undefined : await this.#lookUp(step, key);
+      const hit = this.#ignoresCache(step.id) ? undefined : await this.#lookUp(step, key);
       if (hit !== undefined) {
         progress.shared(step.id);
         return hit;
@@ -283,6 +286,21 @@ export class Solver {
     return undefined;
   }
 
+  /**
+   * Whether an old record must not be used: the step is marked, or it stands on one that is and so has a new layer below
+   * it that no old record has.
+   */
+  #ignoresCache(id: VertexId): boolean {
+    const known = this.#uncached.get(id);
+    if (known !== undefined) return known;
+    const { op, ignoreCache } = this.#vertex(id);
+    const below =
+      op.kind === 'run' || op.kind === 'file' ? [op.base] : op.kind === 'merge' ? [op.lower, op.upper] : [];
+    const ignores = ignoreCache || below.some((each) => this.#ignoresCache(each));
+    this.#uncached.set(id, ignores);
+    return ignores;
+  }
+
   #warn(message: string): void {
     this.#parts.emit({ type: 'warning', rule: 'CacheRecord', message });
   }
@@ -306,7 +324,9 @@ export class Solver {
   async #prepareBase(id: VertexId): Promise<void> {
     const { op } = this.#vertex(id);
     const key = op.kind === 'run' || op.kind === 'file' ? await this.keyOf(id) : undefined;
-    if (key !== undefined && (await this.#parts.cache.get(key)) !== undefined) return;
+    const known =
+      key !== undefined && !this.#ignoresCache(id) && (await this.#parts.cache.get(key)) !== undefined;
+    if (known) return;
     await this.refOf(id);
   }
 

@@ -285,6 +285,28 @@ describe('--no-cache', () => {
     assert.deepEqual(layersOf(solved), [sha256('base'), 'a#3', 'b#4']);
   });
 
+  it('what stands on a marked step gets the new layer, and what only copies equal content from it stays cached', async () => {
+    const at = bench();
+    const plan = (ignoreCache: boolean) => {
+      const graph = new Graph();
+      const marked = graph.run(graph.image(), 'a', { ignoreCache });
+      const workdir = graph.copy(marked, graph.add({ kind: 'scratch' }), '/w', 'WORKDIR');
+      return graph.plan(graph.copy(graph.run(graph.image('slim'), 'other'), workdir, '/o', 'COPY o'));
+    };
+    await at.solve(plan(false));
+    at.worker.calls.length = 0;
+    await at.solve(plan(true));
+    assert.deepEqual([at.worker.count('run', 'a'), at.worker.count('file', 'WORKDIR')], [1, 1]);
+    assert.deepEqual([at.worker.count('run', 'other'), at.worker.count('file', 'COPY o')], [0, 0]);
+    for (const { ref, description } of at.cache.records.values()) {
+      if (description === 'WORKDIR')
+        assert.equal(
+          ref.layers[1]?.snapshot,
+          [...at.cache.records.values()].find((each) => each.description === 'a')?.ref.layers[1]?.snapshot,
+        );
+    }
+  });
+
   it('equal marked steps still share one run', async () => {
     const at = bench();
     const graph = new Graph();
