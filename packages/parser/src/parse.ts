@@ -7,17 +7,17 @@ import type {
   Heredoc,
   Instruction,
   InstructionBase,
-  OnbuildInstruction,
   ParseWarning,
   Stage,
 } from './ast.js';
 import { readDirectives } from './directives.js';
 import { fault } from './fault.js';
 import { cutFlags } from './flags.js';
-import { findHeredocs, heredocText, takeBodies } from './heredoc.js';
-import { isInstructionName, parseInstruction } from './instructions/index.js';
-import { atLeastOne, refuseFlags, type Request } from './instructions/request.js';
+import { findHeredocs, takeBodies } from './heredoc.js';
+import { parseInstruction } from './instructions/index.js';
+import type { Request } from './instructions/request.js';
 import { LineReader, type LogicalLine, rangeOf } from './lines.js';
+import { parseOnbuild, triggerFault } from './onbuild.js';
 import { splitCommand, splitKeyword } from './split.js';
 import { findSwallowedComment } from './swallowed-comment.js';
 
@@ -48,12 +48,13 @@ export function parseDockerfile(input: string | Uint8Array, filename: string): D
   const { list: directives, escape } = readDirectives(lines, report);
   const reader = new LineReader(lines, escape, directives.length);
   const file: Dockerfile = { filename, text, escape, directives, metaArgs: [], stages: [], warnings: [] };
+  const warn = (warning: ParseWarning) => void file.warnings.push(warning);
   let found = false;
   let posixShell = true;
   for (let line = reader.next(); line !== undefined; line = reader.next()) {
     found = true;
     if (line.emptyLines.length > 0) file.warnings.push(emptyContinuation(line));
-    const instruction = readInstruction(line, reader, lines, escape, locate);
+    const instruction = readInstruction(line, reader, lines, escape, locate, warn);
     posixShell = shellAfter(instruction, posixShell);
     if (posixShell) file.warnings.push(...findSwallowedComment(instruction, line));
     if ('heredocs' in instruction) file.warnings.push(...blankInHeredoc(instruction));
@@ -84,7 +85,7 @@ export function parseTrigger(text: string): Instruction {
       source: whole,
     });
   }
-  const instruction = readInstruction(line, reader, lines, '\\', locate);
+  const instruction = readInstruction(line, reader, lines, '\\', locate, () => {});
   if (instruction.kind === 'from' || instruction.kind === 'onbuild' || instruction.kind === 'maintainer') {
     throw placed(triggerFault(instruction.keyword.toUpperCase()), locate(instruction.range));
   }
@@ -104,9 +105,10 @@ function readInstruction(
   lines: readonly string[],
   escape: EscapeToken,
   locate: (range: SourceRange) => SourceLocation,
+  warn: (warning: ParseWarning) => void,
 ): AnyInstruction {
   try {
-    return instructionOf(line, reader, lines, escape);
+    return instructionOf(line, reader, lines, escape, warn);
   } catch (error) {
     throw placed(
       error,
@@ -124,6 +126,7 @@ function instructionOf(
   reader: LineReader,
   lines: readonly string[],
   escape: EscapeToken,
+  warn: (warning: ParseWarning) => void,
 ): AnyInstruction {
   const { keyword, rest: all, restOffset } = splitKeyword(line.text);
   const name = keyword.toUpperCase();
@@ -150,40 +153,13 @@ function instructionOf(
     base,
     rangeOf: (start, end) => rangeOf(line, restOffset + offset + start, restOffset + offset + end),
   };
-  return name === 'ONBUILD' ? parseOnbuild(request) : parseInstruction(request);
+  return name === 'ONBUILD' ? parseOnbuild(request, warn) : parseInstruction(request);
 }
 
 /** Only RUN, COPY and ADD, and not in JSON form. */
 function takesHeredocs(keyword: string, rest: string, escape: EscapeToken): boolean {
   if (!rest.includes('<<') || !/^(?:run|copy|add)$/i.test(keyword)) return false;
   return splitCommand(cutFlags(rest, escape).rest).form === 'shell';
-}
-
-/** The trigger is stored as text; what can be wrong with it whatever base it lands on is told now. */
-function parseOnbuild(request: Request): OnbuildInstruction {
-  const { rest, heredocs, base, escape } = request;
-  const inner = splitKeyword(rest);
-  const name = inner.keyword.toUpperCase();
-  atLeastOne(request, name.length, 'ONBUILD RUN make');
-  refuseFlags(request);
-  if (name === 'ONBUILD' || name === 'FROM' || name === 'MAINTAINER') throw triggerFault(name);
-  const trigger = rest + heredocText(heredocs);
-  if (isInstructionName(name)) {
-    const { flags, rest: innerRest } = cutFlags(inner.rest, escape);
-    parseInstruction({ ...request, name, rest: innerRest, flags, base });
-  }
-  return { kind: 'onbuild', ...base, trigger };
-}
-
-function triggerFault(name: string): Error {
-  if (name === 'ONBUILD') {
-    return fault('ONBUILD', "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed", 'Write ONBUILD once.');
-  }
-  return fault(
-    'ONBUILD',
-    `${name} isn't allowed as an ONBUILD trigger`,
-    `Remove this line, or write ${name} without ONBUILD.`,
-  );
 }
 
 function addInstruction(

@@ -33,8 +33,9 @@ function pairsOf(request: Request): RawPair[] {
   const [first] = words;
   if (first !== undefined && !first.text.includes('=')) {
     const gap = /[\t\v\f\r ]+/.exec(rest);
-    if (gap === null)
-      throw countFault(`${name} must have two arguments`, `Write ${name} ${first.text}=value.`);
+    if (gap === null) {
+      throw fault('KEY_VALUE', `${name} must have two arguments`, `Write ${name} ${first.text}=value.`);
+    }
     refuseFlags(request);
     return [
       { key: rest.slice(0, gap.index), value: rest.slice(gap.index + gap[0].length), hasEquals: false },
@@ -58,5 +59,5 @@ function pairsOf(request: Request): RawPair[] {
 }
 
 function blankName(request: Request): Error {
-  return fault('KEY_VALUE', `${request.name} names can not be blank`, 'Write a name before the =.');
+  return countFault(`${request.name} names can not be blank`, 'Write a name before the =.');
 }

@@ -10,6 +10,7 @@ import { heredocWithBlank } from './heredoc-with-blank.js';
 import { invalidBaseImagePlatform } from './invalid-base-image-platform.js';
 import { invalidDefaultArgInFrom } from './invalid-default-arg-in-from.js';
 import { invalidDefinitionDescription } from './invalid-definition-description.js';
+import { invalidTrigger } from './invalid-trigger.js';
 import { jsonArgsRecommended } from './json-args-recommended.js';
 import { legacyKeyValueFormat } from './legacy-key-value-format.js';
 import { maintainerDeprecated } from './maintainer-deprecated.js';
@@ -52,4 +53,5 @@ export const rules: readonly Rule[] = [
   swallowedComment,
   typographicCharacter,
   heredocWithBlank,
+  invalidTrigger,
 ];
