@@ -19,7 +19,9 @@ export function parseOnbuild(request: Request, warn: (warning: ParseWarning) => 
   refuseFlags(request);
   if (name === 'ONBUILD' || name === 'FROM' || name === 'MAINTAINER') throw triggerFault(name);
   checkTrigger({ ...request, name, rest: inner.rest, base: { ...base, keyword: inner.keyword } }, warn);
-  return { kind: 'onbuild', ...base, trigger: rest + heredocText(heredocs) };
+  // Stored as written, blanks at the end included.
+  const text = base.original.replace(/^[\t\n\f\r ]*ONBUILD[\t\n\f\r ]*/i, '');
+  return { kind: 'onbuild', ...base, trigger: text + heredocText(heredocs) };
 }
 
 export function triggerFault(name: string): TsbuildError {

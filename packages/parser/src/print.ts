@@ -38,7 +38,7 @@ export function printDockerfile(file: Dockerfile): string {
 export function printInstruction(instruction: FromInstruction | Instruction, escape: EscapeToken): string {
   const comments = instruction.comments.map((comment) => `# ${comment}\n`).join('');
   const [line, tail] = argumentsOf(instruction, escape);
-  return `${comments}${wrap(`${instruction.keyword} ${line}`.trimEnd(), escape)}${tail}\n`;
+  return `${comments}${wrap(join(instruction.keyword, line), escape)}${tail}\n`;
 }
 
 /** The arguments on the instruction's line, and what follows on lines of its own. */
