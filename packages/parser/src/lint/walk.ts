@@ -2,22 +2,16 @@
  * Walks the stages as a build would, but for files and commands: keeps the environment, expands every word that a
  * build expands, and notes which names were missing. Rules read the result.
  */
-import { type SourceRange, TsbuildError } from '@tsbuild/core';
+import type { SourceRange } from '@tsbuild/core';
 import type { Dockerfile, FromInstruction, Instruction, Stage } from '../ast.js';
 import { expandHeredoc, expandWord, expandWords } from '../expand.js';
 import { parseMount } from '../mount.js';
 import { parseTrigger } from '../parse.js';
+import { automaticArgs, expandNoting, globalScope, guard, type LintWord, own } from './globals.js';
 import type { BaseImageFacts, CheckOptions } from './types.js';
 
 /** Variables in order of definition. */
 export type LintVariables = ReadonlyMap<string, string>;
-
-export interface LintWord {
-  value: string;
-  /** Names that were set, names that were not. */
-  used: string[];
-  unset: string[];
-}
 
 export interface LintFrom {
   image: LintWord;
@@ -96,47 +90,6 @@ export function walk(file: Dockerfile, options: CheckOptions): Walk {
   return { globals, defaults, stages };
 }
 
-function automaticArgs(file: Dockerfile, options: CheckOptions): Map<string, string> {
-  const args = new Map<string, string>();
-  const add = (prefix: string, platform: string) => {
-    const [os = '', arch = '', variant = ''] = platform.split('/');
-    args.set(`${prefix}PLATFORM`, platform);
-    args.set(`${prefix}OS`, os);
-    args.set(`${prefix}OSVERSION`, '');
-    args.set(`${prefix}ARCH`, arch);
-    args.set(`${prefix}VARIANT`, variant);
-  };
-  const target = options.targetPlatform ?? 'linux/amd64';
-  add('BUILD', options.buildPlatform ?? target);
-  add('TARGET', target);
-  args.set('TARGETSTAGE', options.target ?? file.stages.at(-1)?.name ?? 'default');
-  return args;
-}
-
-function globalScope(
-  file: Dockerfile,
-  options: CheckOptions,
-  automatic: ReadonlyMap<string, string>,
-  buildArgs: Readonly<Record<string, string>>,
-): Map<string, string> {
-  const scope = new Map(automatic);
-  for (const name of automatic.keys()) {
-    const given = own(buildArgs, name);
-    if (given !== undefined) scope.set(name, given);
-  }
-  for (const instruction of file.metaArgs) {
-    for (const { name, value } of instruction.args) {
-      const given = own(buildArgs, name);
-      if (given !== undefined) scope.set(name, given);
-      else if (value !== undefined) {
-        const word = guard(options, file, instruction.range, () => expand(value, scope, file));
-        scope.set(name, word?.value ?? '');
-      } else if (!scope.has(name)) scope.set(name, '');
-    }
-  }
-  return scope;
-}
-
 function expandFrom(
   from: FromInstruction,
   globals: LintVariables,
@@ -144,7 +97,11 @@ function expandFrom(
   options: CheckOptions,
 ): LintFrom {
   const word = (raw: string): LintWord =>
-    guard(options, file, from.range, () => expand(raw, globals, file)) ?? { value: '', used: [], unset: [] };
+    guard(options, file, from.range, () => expandNoting(raw, globals, file)) ?? {
+      value: '',
+      used: [],
+      unset: [],
+    };
   return {
     image: word(from.image),
     ...(from.platform === undefined ? {} : { platform: word(from.platform) }),
@@ -283,34 +240,4 @@ function runStep(
   if (!scope.complete) return;
   each.undefined = [...missing].filter((name) => !scope.declared.has(name));
   each.known = [...globals.keys(), ...before.keys()];
-}
-
-function expand(raw: string, variables: ReadonlyMap<string, string>, file: Dockerfile): LintWord {
-  const used = new Set<string>();
-  const lookup = (name: string) => {
-    const value = variables.get(name);
-    if (value !== undefined) used.add(name);
-    return value;
-  };
-  return { ...expandWord(raw, lookup, file.escape), used: [...used] };
-}
-
-/** What cannot be expanded is told to whoever asked; checks go on. */
-function guard<T>(
-  options: CheckOptions,
-  file: Dockerfile,
-  range: SourceRange,
-  action: () => T,
-): T | undefined {
-  try {
-    return action();
-  } catch (error) {
-    if (!TsbuildError.is(error)) throw error;
-    options.onError?.(error.with({ source: { file: file.filename, text: file.text, range } }));
-    return undefined;
-  }
-}
-
-function own(record: Readonly<Record<string, string>>, name: string): string | undefined {
-  return Object.hasOwn(record, name) ? record[name] : undefined;
 }
