@@ -51,6 +51,8 @@ bool write_file(const char *path, const char *text);
 bool read_file(const char *path, char *buffer, size_t size);
 /* Gives every descriptor from `first` up the close-on-exec flag. */
 void cloexec_from(int first);
+/* Closes every descriptor from `first` up. */
+void close_from(int first);
 
 /* ---- spec.c ---- */
 
@@ -173,6 +175,7 @@ void clone_sources(struct spec *spec);
 /* Detached mounts of all other sources. */
 void prepare_sources(struct spec *spec);
 void attach_mounts(struct spec *spec, int root_fd);
+bool is_below(const char *path, const char *folder);
 void attach(int mount_fd, int target_fd, const char *target);
 /* A detached tmpfs; `size` text as for mount(8) or NULL. */
 int new_tmpfs(const char *size, const char *mode, unsigned attributes);

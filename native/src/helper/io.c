@@ -1,12 +1,12 @@
 /* Records on descriptors, reports of failure, and small files. */
 #include "helper.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 int report_fd = -1;
@@ -118,14 +118,16 @@ bool read_file(const char *path, char *buffer, size_t size) {
   return true;
 }
 
-void cloexec_from(int first) {
-  /* CLOSE_RANGE_CLOEXEC, Linux 5.11 */
-  if (sys_close_range((unsigned)first, ~0u, 4) == 0) return;
-  DIR *directory = opendir("/proc/self/fd");
-  if (directory == NULL) fail("host", 1, "cannot list open descriptors: %s", strerror(errno));
-  for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
-    int fd = atoi(entry->d_name);
-    if (fd >= first) fcntl(fd, F_SETFD, FD_CLOEXEC);
+/* Calls close_range, or what does the same on kernels before 5.11. */
+static void each_from(int first, bool cloexec) {
+  if (sys_close_range((unsigned)first, ~0u, cloexec ? 4 /* CLOSE_RANGE_CLOEXEC */ : 0) == 0) return;
+  struct rlimit limit = {0, 0};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  for (int fd = first; (rlim_t)fd < limit.rlim_cur && fd < 1 << 20; fd++) {
+    if (cloexec) fcntl(fd, F_SETFD, FD_CLOEXEC);
+    else close(fd);
   }
-  closedir(directory);
 }
+
+void cloexec_from(int first) { each_from(first, true); }
+void close_from(int first) { each_from(first, false); }

@@ -107,7 +107,7 @@ void attach(int mount_fd, int target_fd, const char *target) {
   close(target_fd);
 }
 
-static bool is_below(const char *path, const char *folder) {
+bool is_below(const char *path, const char *folder) {
   size_t length = strlen(folder);
   return strncmp(path, folder, length) == 0 && (path[length] == '/' || path[length] == '\0');
 }

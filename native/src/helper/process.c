@@ -84,7 +84,7 @@ static void set_rlimits(const struct spec *spec) {
 }
 
 static void enter_directory(const char *path) {
-  if (chdir(path) != 0) fail("exec", 1, "chdir to cwd (\"%s\") set in config.json failed: %s", path, error_text(errno));
+  if (chdir(path) != 0) fail("exec", 1, "cannot enter working directory %s: %s", path, error_text(errno));
   char where[PATH_MAX];
   /* A directory outside of the root has no path from it (CVE-2024-21626). */
   if (getcwd(where, sizeof where) == NULL || where[0] != '/') {
@@ -110,12 +110,24 @@ static void become_user(const struct spec *spec) {
   }
 }
 
+/*
+ * Closes every descriptor from `number` on but the report pipe, which becomes `number` and closes on exec. Nothing of
+ * the host is open any more when the working directory is entered (CVE-2024-21626).
+ */
+static void keep_only_report(int number) {
+  if (report_fd != number && dup3(report_fd, number, O_CLOEXEC) < 0) {
+    fail("host", 1, "cannot keep the report pipe: %s", strerror(errno));
+  }
+  report_fd = number;
+  close_from(number + 1);
+}
+
 void exec_command(const struct spec *spec, const struct streams *streams) {
   setsid();
   reset_signals();
   use_streams(spec, streams);
   umask(022);
-  cloexec_from(3);
+  keep_only_report(3);
   set_rlimits(spec);
   enter_directory(spec->cwd);
   uint64_t capabilities = step_capabilities(spec->insecure);
@@ -213,10 +225,7 @@ void init_main(const struct spec *spec, int root_fd, int alive_fd, const struct 
   if (command < 0) fail("host", 1, "cannot start a process: %s", strerror(errno));
   if (command == 0) exec_command(spec, streams);
 
-  int keep = report_fd == 0 ? 0 : dup2(report_fd, 0);
-  if (keep < 0) fail("host", 1, "cannot keep the report pipe: %s", strerror(errno));
-  report_fd = 0;
-  sys_close_range(1, ~0u, 0);
+  keep_only_report(0);
   drop_all_but_kill();
   supervise(command);
 }

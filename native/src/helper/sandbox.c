@@ -93,6 +93,11 @@ static struct rlimit allow_many_files(void) {
   return saved;
 }
 
+/* A missing working directory is made, but not where /proc will be. */
+static void make_working_directory(const struct spec *spec, int root_fd) {
+  if (!is_below(spec->cwd, "/proc")) make_directories(root_fd, spec->cwd, spec->uid, spec->gid);
+}
+
 static int build_root(struct spec *spec) {
   clone_sources(spec);
   enter_namespaces(spec);
@@ -100,7 +105,7 @@ static int build_root(struct spec *spec) {
   int root_fd = mount_rootfs(spec);
   prepare_sources(spec);
   setrlimit(RLIMIT_NOFILE, &limit);
-  make_directories(root_fd, spec->cwd, spec->uid, spec->gid);
+  make_working_directory(spec, root_fd);
   int proc_fd = make_target(root_fd, "/proc", true);
   if (proc_fd < 0) fail("mount", 1, "cannot make mount target /proc: %s", strerror(errno));
   close(proc_fd);
@@ -108,7 +113,7 @@ static int build_root(struct spec *spec) {
   mount_sysfs(spec, root_fd);
   attach_mounts(spec, root_fd);
   /* Again: what the step sees there may be a mount. */
-  make_directories(root_fd, spec->cwd, spec->uid, spec->gid);
+  make_working_directory(spec, root_fd);
   return root_fd;
 }
 

@@ -1,1 +1,8 @@
+/** Snapshots, contexts, file steps, the sandbox and layers. */
 export type * from './api.js';
+export { createExecutor } from './executor.js';
+export { acquireLease, type Lease, type Leases, liveLeases } from './lease/lease.js';
+export { compressionOf, decompressFile } from './source/decompress.js';
+export { checkOutGit } from './source/git.js';
+export { isArchive } from './source/sniff-tar.js';
+export { unpackContext } from './context/unpack-context.js';

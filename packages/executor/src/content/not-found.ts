@@ -17,9 +17,11 @@ export function notFound(tree: Tree, source: RawPath): TsbuildError {
 function hintFor(tree: Tree, source: RawPath): string {
   const exact = resolveInRoot(tree.root, source);
   if (tree.ignore !== undefined && statExact(tree.root, exact) !== undefined) {
-    const rule = hidingRule(tree.ignore, textOf(exact)) ?? hidingRule(tree.ignore, textOf(cleanInRoot(source)));
-    if (rule !== undefined) {
-      return `The file is there, but excluded by ${rule}. Add !${textOf(exact)} below that line to keep it.`;
+    for (const path of [textOf(cleanInRoot(source)), textOf(exact)]) {
+      const rule = hidingRule(tree.ignore, path);
+      if (rule !== undefined) {
+        return `/${path} is there, but excluded by ${rule}. Add the line !${path} below it to keep it.`;
+      }
     }
     return `The folder is there, but ${tree.ignore.file} excludes all it holds.`;
   }

@@ -108,13 +108,27 @@ async function selectPath(
   const base = textOf(path);
   const full: Filter = { ...filter, ignore: tree.ignore && { rules: tree.ignore, base } };
   if (isHidden(tree, path) && !tree.ignore?.matcher.mayKeepBelow(base)) return undefined;
-  const prune = isEmptyFilter(full) ? [] : findDeadEnds(tree.root, path, full);
+  const entries = await walkFiltered(tree, path, full, xattrs, signal);
+  if (isHidden(tree, path) && entries.length === 0) {
+    // An ignored directory is part of the context if anything below it is, whether this step wants that or not.
+    const kept = await walkFiltered(tree, path, { ignore: full.ignore }, false, signal);
+    if (kept.length === 0) return undefined;
+  }
+  return { name, path, stat, entries };
+}
+
+async function walkFiltered(
+  tree: Tree,
+  path: RawPath,
+  filter: Filter,
+  xattrs: boolean,
+  signal: AbortSignal,
+): Promise<SelectedEntry[]> {
+  const prune = isEmptyFilter(filter) ? [] : findDeadEnds(tree.root, path, filter);
   const walked = await withFd(openDirectory(tree.root, path), (fd) =>
     native.walk(fd, '', { xattrs, prune, crossMounts: tree.crossMounts }, signal),
   );
-  const entries = filterEntries(walked, full);
-  if (entries.length === 0 && isHidden(tree, path)) return undefined;
-  return { name, path, stat, entries };
+  return filterEntries(walked, filter);
 }
 
 export function isHidden(tree: Tree, path: RawPath): boolean {

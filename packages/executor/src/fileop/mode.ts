@@ -5,8 +5,8 @@ export type ModeChange =
   | { type: 'octal'; mode: number }
   | { type: 'symbolic'; apply(mode: number, isDirectory: boolean): number };
 
-const clausePattern = /^([ugoa]*)((?:[-+=](?:[rwxXst]*|[ugo]))+)$/;
-const actionPattern = /([-+=])([rwxXst]*|[ugo])/g;
+const clausePattern = /^([ugoa]*)((?:[-+=](?:[ugo]|[rwxXst]*))+)$/;
+const actionPattern = /([-+=])([ugo]|[rwxXst]*)/g;
 
 /** @throws TsbuildError TSB_USAGE_BAD_CHMOD */
 export function parseMode(text: string): ModeChange {
@@ -23,7 +23,7 @@ export function parseMode(text: string): ModeChange {
   }
   const steps = clauses.flatMap((clause) => {
     const [, who = '', actions = ''] = clause as RegExpExecArray;
-    return [...actions.matchAll(actionPattern)].map(([, operator = '', permissions = '']) => ({
+    return [...actions.matchAll(actionPattern)].map(([, operator = '', permissions = '']): Step => ({
       who: who === '' || who.includes('a') ? 'ugo' : who,
       operator,
       permissions,
@@ -31,39 +31,53 @@ export function parseMode(text: string): ModeChange {
   });
   return {
     type: 'symbolic',
-    apply: (mode, isDirectory) => steps.reduce((now, step) => applyStep(now, step, isDirectory), mode & 0o7777),
+    apply: (mode, isDirectory) => {
+      const executable = isDirectory || (mode & 0o111) !== 0;
+      return steps.reduce((now, step) => applyStep(now, step, executable), mode & 0o7777);
+    },
   };
 }
 
-const shifts = { u: 6, g: 3, o: 0 } as const;
-type Class = keyof typeof shifts;
-
-function applyStep(
-  mode: number,
-  step: { who: string; operator: string; permissions: string },
-  isDirectory: boolean,
-): number {
-  const { who, operator, permissions } = step;
-  const classes = (Object.keys(shifts) as Class[]).filter((name) => who.includes(name));
-  const reach = classes.reduce((bits, name) => bits | (7 << shifts[name]), 0);
-  const special = (who.includes('u') ? 0o4000 : 0) | (who.includes('g') ? 0o2000 : 0);
-  let bits = 0;
-  for (const name of classes) bits |= permissionBits(permissions, mode, isDirectory) << shifts[name];
-  if (permissions.includes('s')) bits |= special;
-  if (permissions.includes('t')) bits |= 0o1000;
-  if (operator === '+') return mode | bits;
-  if (operator === '-') return mode & ~bits;
-  // chmod(1): `=` on a directory leaves set-id bits alone unless they are named.
-  const cleared = reach | (isDirectory ? 0 : special) | (who === 'ugo' && !isDirectory ? 0o1000 : 0);
-  return (mode & ~cleared) | bits;
+interface Step {
+  /** Of u, g and o. */
+  who: string;
+  operator: string;
+  permissions: string;
 }
 
-function permissionBits(permissions: string, mode: number, isDirectory: boolean): number {
-  if (permissions in shifts) return (mode >> shifts[permissions as Class]) & 7;
+const classes = [
+  { name: 'u', shift: 6, setId: 0o4000 },
+  { name: 'g', shift: 3, setId: 0o2000 },
+  { name: 'o', shift: 0, setId: 0 },
+];
+
+/**
+ * As BSD's setmode(3), which BuildKit's parser follows: `s` and `t` for others alone do nothing; `=` clears the
+ * set-id bits of its classes, but not when it copies another class, and never the sticky bit.
+ */
+function applyStep(mode: number, { who, operator, permissions }: Step, executable: boolean): number {
+  const reached = classes.filter(({ name }) => who.includes(name));
+  const copied = classes.find(({ name }) => name === permissions);
+  const bits = copied === undefined ? permissionBits(permissions, executable) : (mode >> copied.shift) & 7;
+  let change = 0;
+  let reach = 0;
+  for (const { shift, setId } of reached) {
+    change |= bits << shift;
+    reach |= 7 << shift;
+    if (copied === undefined) reach |= setId;
+    if (permissions.includes('s')) change |= setId;
+  }
+  if (permissions.includes('t') && who !== 'o') change |= 0o1000;
+  if (operator === '+') return mode | change;
+  if (operator === '-') return mode & ~change;
+  return (mode & ~reach) | change;
+}
+
+function permissionBits(permissions: string, executable: boolean): number {
   let bits = 0;
   if (permissions.includes('r')) bits |= 4;
   if (permissions.includes('w')) bits |= 2;
   if (permissions.includes('x')) bits |= 1;
-  if (permissions.includes('X') && (isDirectory || (mode & 0o111) !== 0)) bits |= 1;
+  if (permissions.includes('X') && executable) bits |= 1;
   return bits;
 }

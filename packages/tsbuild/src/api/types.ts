@@ -179,13 +179,11 @@ export interface BuildResult {
 }
 
 /**
- * A running build. Await it for the result, or iterate it for the events (from its start, whenever the loop
- * begins); a failed build ends the loop by throwing. Leaving the loop early does not cancel: `signal` does.
+ * A running build. Await it for the result, or iterate it for the events: begin the loop at once, events that pass
+ * while no loop runs are not kept. A failed build ends the loop by throwing. Leaving the loop early does not cancel
+ * the build: `signal` does.
  */
 export interface BuildPromise extends Promise<BuildResult>, AsyncIterable<BuildEvent> {}
-
-/** Starts a build in an engine process of its own. */
-export type Build = (options: BuildOptions) => BuildPromise;
 
 export interface PullOptions extends CallOptions, RegistryOptions {
   reference: string;
@@ -198,6 +196,38 @@ export interface PushOptions extends CallOptions, RegistryOptions, Pick<ImageAtt
   reference: string;
   /** Name to push under; default: the same. */
   destination?: string;
+}
+
+export interface PushResult {
+  /** Full name it was pushed under. */
+  name: string;
+  digest: Digest;
+}
+
+export interface TagOptions extends CallOptions {
+  /** Name, digest or id of an image in the store. */
+  source: string;
+  name: string;
+}
+
+export interface RemoveOptions extends CallOptions {
+  references: string[];
+}
+
+export interface RemovedImage {
+  name: string;
+  digest: Digest;
+}
+
+export interface InspectOptions extends CallOptions {
+  /** Name, digest or id of an image in the store. */
+  reference: string;
+  /** Which one of an index. Default: this machine's. */
+  platform?: string;
+}
+
+export interface RunResult {
+  exitCode: number;
 }
 
 /** An image as the store has it. */
@@ -291,6 +321,10 @@ export interface LoginOptions {
   insecureRegistries?: string[];
   registriesConf?: string;
   signal?: AbortSignal;
+}
+
+export interface LogoutOptions {
+  registry: string;
 }
 
 export interface PruneOptions extends CallOptions {

@@ -1,0 +1,80 @@
+/** The build's local contexts, opened when a step first reads them and closed with the executor. */
+import { join, resolve } from 'node:path';
+import { TsbuildError } from '@tsbuild/core';
+import * as native from '@tsbuild/native';
+import type { ContextSource } from '../api.js';
+import type { HashFiles } from '../content/digest.js';
+import { hashWithoutCache } from '../content/digest.js';
+import { StatCache } from '../content/stat-cache.js';
+import type { Tree } from '../content/tree.js';
+import { hasCode, isMissing } from '../rootfs/open.js';
+import { compileIgnore } from './ignore.js';
+
+export interface Contexts {
+  /** @throws TsbuildError TSB_CONTEXT_NO_FOLDER */
+  tree(name: string): Tree;
+  /** Hashes a context's files, reading only those that changed. */
+  hasher(name: string, signal: AbortSignal): Promise<HashFiles>;
+  /** Writes what the stat caches learnt and closes everything. */
+  close(): Promise<void>;
+}
+
+export function openContexts(
+  sources: ReadonlyMap<string, ContextSource>,
+  options: { cacheFolder: string; noStatCache: boolean },
+): Contexts {
+  const trees = new Map<string, Tree>();
+  const caches = new Map<string, Promise<StatCache>>();
+
+  const sourceOf = (name: string): ContextSource => {
+    const source = sources.get(name);
+    if (source === undefined) throw new Error(`no context is named ${JSON.stringify(name)}`);
+    return source;
+  };
+
+  const tree = (name: string): Tree => {
+    let opened = trees.get(name);
+    if (opened === undefined) {
+      const source = sourceOf(name);
+      // The rules first: a bad pattern must not leave a descriptor behind.
+      const ignore = source.ignore && compileIgnore(source.ignore);
+      opened = { root: openFolder(source.path), ignore, crossMounts: true };
+      trees.set(name, opened);
+    }
+    return opened;
+  };
+
+  return {
+    tree,
+    async hasher(name, signal) {
+      const readAll = hashWithoutCache(tree(name), signal);
+      if (options.noStatCache) return readAll;
+      let cache = caches.get(name);
+      if (cache === undefined) {
+        cache = StatCache.open(join(options.cacheFolder, 'stat'), resolve(sourceOf(name).path));
+        caches.set(name, cache);
+      }
+      return (await cache).around(readAll);
+    },
+    async close() {
+      for (const { root } of trees.values()) native.close(root);
+      trees.clear();
+      for (const cache of caches.values()) await (await cache).save();
+      caches.clear();
+    },
+  };
+}
+
+function openFolder(path: string): native.Fd {
+  const { O_PATH, O_DIRECTORY } = native.constants;
+  try {
+    return native.openat2(native.AT_FDCWD, path, O_PATH | O_DIRECTORY, 0, 0);
+  } catch (cause) {
+    if (!isMissing(cause) && !hasCode(cause, 'EACCES')) throw cause;
+    const fault = hasCode(cause, 'EACCES') ? 'cannot be read' : 'is no folder';
+    throw new TsbuildError('TSB_CONTEXT_NO_FOLDER', `the build context ${path} ${fault}`, {
+      cause,
+      hint: 'Name an existing folder that you may read as the build context.',
+    });
+  }
+}

@@ -1,0 +1,39 @@
+/** Contexts that come as one file: a tar archive, compressed or not, becomes a folder; anything else is a Dockerfile. */
+import { readSync } from 'node:fs';
+import { TsbuildError } from '@tsbuild/core';
+import * as native from '@tsbuild/native';
+import type { Fd } from '@tsbuild/native';
+import { withFd } from '../rootfs/open.js';
+import { extractArchive } from '../layer/index.js';
+import { decompressFile } from '../source/decompress.js';
+import { isArchive } from '../source/sniff-tar.js';
+
+/** Longest Dockerfile that is read from a stream, bytes. */
+const maxDockerfile = 16 * 1024 * 1024;
+
+/**
+ * Unpacks the archive into the folder (which exists and is empty) and returns undefined, or returns the Dockerfile's bytes.
+ * Links of the archive never lead out of the folder.
+ * @throws TsbuildError TSB_INTEGRITY_BAD_ARCHIVE, TSB_CONTEXT_NO_ARCHIVE
+ */
+export async function unpackContext(file: Fd, folder: string, signal: AbortSignal): Promise<Buffer | undefined> {
+  if (!(await isArchive(file))) return readText(file);
+  const { O_PATH, O_DIRECTORY } = native.constants;
+  const owner = { uid: 0, gid: 0 };
+  await withFd(native.openat2(native.AT_FDCWD, folder, O_PATH | O_DIRECTORY, 0, 0), (root) =>
+    extractArchive(decompressFile(file), root, { owner, signal }),
+  );
+  return undefined;
+}
+
+function readText(file: Fd): Buffer {
+  const { size } = native.stat(file, '');
+  if (size > maxDockerfile) {
+    throw new TsbuildError('TSB_CONTEXT_NO_ARCHIVE', 'the context is neither a tar archive nor a Dockerfile', {
+      hint: 'Give a folder, a tar (plain, gzip, bzip2, xz or zstd), or a Dockerfile.',
+    });
+  }
+  const bytes = Buffer.alloc(size);
+  const read = readSync(file, bytes, 0, size, 0);
+  return bytes.subarray(0, read);
+}

@@ -1,0 +1,337 @@
+/** The executor: snapshots, contexts, sources, file steps, the sandbox and layers behind one interface. */
+import { mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { type Digest, TsbuildError } from '@tsbuild/core';
+import type {
+  FileOp,
+  Input,
+  LayerRef,
+  Ref,
+  RunMount,
+  RunOp,
+  Selector,
+  SnapshotId,
+  StepContext,
+  StepResult,
+  VertexId,
+} from '@tsbuild/solver';
+import type { ContainerOptions, Executor, ExecutorOptions } from './api.js';
+import { bindSource } from './context/bind-source.js';
+import { type Contexts, openContexts } from './context/contexts.js';
+import { digestSelector, hashWithoutCache } from './content/digest.js';
+import { memoised } from './content/memo.js';
+import type { Tree } from './content/tree.js';
+import { runFileActions } from './fileop/actions.js';
+import { acquireLease, type Lease } from './lease/lease.js';
+import { extractArchive, exportTree, packLayer, packRootfs, unpackLayer } from './layer/index.js';
+import { resolveOwner, type RootSpec, runContainer, runStep, type StepMount } from './run/index.js';
+import {
+  type ActiveSnapshot,
+  openSnapshotter,
+  randomSnapshotId,
+  type SandboxRootfs,
+  type Snapshotter,
+} from './snapshot/index.js';
+import { decompressFile } from './source/decompress.js';
+import { fetchGit } from './source/git.js';
+import { fetchHttp } from './source/http.js';
+import { snapshotIdOf, unpackImage } from './source/image.js';
+
+/** Opens the store and takes a lease; `close` has to be called. */
+export async function createExecutor(options: ExecutorOptions): Promise<Executor> {
+  const root = resolve(options.root);
+  mkdirSync(root, { recursive: true, mode: 0o700 });
+  const lease = await acquireLease(root);
+  try {
+    const snapshotter = await openSnapshotter({
+      root,
+      tmp: lease.tmp,
+      userxattr: process.env['TSBUILD_USERNS'] === '1',
+      kind: options.snapshotter,
+      notice: options.notice,
+    });
+    const contexts = openContexts(options.contexts, {
+      cacheFolder: join(root, 'cache'),
+      noStatCache: options.noStatCache ?? false,
+    });
+    return compose({ options, root, lease, snapshotter, contexts });
+  } catch (error) {
+    await lease.release();
+    throw error;
+  }
+}
+
+interface Parts {
+  options: ExecutorOptions;
+  root: string;
+  lease: Lease;
+  snapshotter: Snapshotter;
+  contexts: Contexts;
+}
+
+function compose(parts: Parts): Executor {
+  const { options, root, lease, snapshotter, contexts } = parts;
+  return {
+    image: (op, context) =>
+      cancellable(context.signal, () =>
+        unpackImage(
+          op,
+          {
+            root,
+            lease,
+            exists: (id) => snapshotter.exists(id),
+            openLayer: options.openLayer,
+            async unpack(tar, diffId, parents, id, signal) {
+              await unpackLayer(tar, { snapshotter, diffId, parents, id, signal });
+            },
+          },
+          context,
+        ),
+      ),
+    http: (op, context) =>
+      cancellable(context.signal, () =>
+        fetchHttp(op, { root, lease, snapshotter, fetchUrl: options.fetchUrl }, context.signal),
+      ),
+    git: (op, context) =>
+      cancellable(context.signal, () => fetchGit(op, { lease, snapshotter }, context.signal)),
+    run: (op, base, mounts, context) => cancellable(context.signal, () => run(parts, op, base, mounts, context)),
+    file: (op, base, inputs, context) => cancellable(context.signal, () => file(parts, op, base, inputs, context)),
+    contentDigest: (input, selector, context) =>
+      cancellable(context.signal, () => contentDigest(parts, input, selector, context.signal)),
+    async hold(ref) {
+      const ids = idsOf(ref);
+      return lease.use(ids, () => ids.every((id) => snapshotter.exists(id)));
+    },
+    layerTar: (ref, index, pack) => packLayer(snapshotter, idsOf(ref), index, pack),
+    rootfsTar: (ref, pack) => packRootfs(snapshotter, idsOf(ref), pack),
+    exportTree: (ref, destination, signal) =>
+      cancellable(signal, () => exportTree(snapshotter, idsOf(ref), destination, signal)),
+    unpackLayer: (tar, diffId, parents, signal) =>
+      cancellable(signal, async (): Promise<LayerRef> => {
+        const id = importedId(parents, diffId);
+        const present = await lease.use([id], () => snapshotter.exists(id));
+        if (!present) await unpackLayer(tar, { snapshotter, diffId, parents: idsOf(parents), id, signal });
+        return { snapshot: id, diffId };
+      }),
+    container: (ref, container) => cancellable(container.signal, () => runOnThrowAway(parts, ref, container)),
+    async close() {
+      try {
+        await contexts.close();
+        await snapshotter.sync();
+      } finally {
+        await lease.release();
+      }
+    },
+  };
+}
+
+function idsOf(ref: Ref): SnapshotId[] {
+  return ref.layers.map((layer) => layer.snapshot);
+}
+
+/** By chain id where all layers came with an image; a layer on top of others is of no use to anyone else. */
+function importedId(parents: Ref, diffId: Digest): SnapshotId {
+  const below = parents.layers.map((layer) => layer.diffId);
+  return below.every((each) => each !== undefined) ? snapshotIdOf([...below, diffId]) : randomSnapshotId();
+}
+
+/** What an abort interrupts ends as a cancellation, whatever the interrupted call says. */
+async function cancellable<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  try {
+    signal.throwIfAborted();
+    return await work();
+  } catch (error) {
+    if (!signal.aborted || (TsbuildError.is(error) && error.code.startsWith('TSB_CANCELLED_'))) throw error;
+    throw new TsbuildError('TSB_CANCELLED_STEP', 'the step was cancelled', { cause: error });
+  }
+}
+
+async function contentDigest(
+  { root, snapshotter, contexts }: Parts,
+  input: Input,
+  selector: Selector,
+  signal: AbortSignal,
+): Promise<Digest> {
+  if (input.type === 'local') {
+    const hasher = await contexts.hasher(input.name, signal);
+    return digestSelector(contexts.tree(input.name), selector, hasher, signal);
+  }
+  return memoised(join(root, 'cache', 'content'), input.ref, selector, async () => {
+    const view = await snapshotter.view(idsOf(input.ref), signal);
+    try {
+      const tree: Tree = { root: view.fd, crossMounts: false };
+      return await digestSelector(tree, selector, hashWithoutCache(tree, signal), signal);
+    } finally {
+      await view.close();
+    }
+  });
+}
+
+/** Runs `work` on a fresh layer above base and publishes it; nothing stays of it after a fault. */
+async function onNewLayer<T>(
+  { snapshotter, lease }: Parts,
+  base: Ref,
+  signal: AbortSignal,
+  work: (active: ActiveSnapshot) => Promise<T>,
+): Promise<{ ref: Ref; outcome: T }> {
+  const id = randomSnapshotId();
+  await lease.use([id], () => undefined);
+  const active = await snapshotter.prepare(idsOf(base), signal);
+  let outcome: T;
+  try {
+    outcome = await work(active);
+    signal.throwIfAborted();
+  } catch (error) {
+    await active.discard();
+    throw error;
+  }
+  await active.commit(id);
+  const layer: LayerRef = { snapshot: id, createdAt: now() };
+  return { ref: { layers: [...base.layers, layer] }, outcome };
+}
+
+/** RFC 3339 with nanoseconds, as image configs have it. */
+function now(): string {
+  const ns = BigInt(Math.round((performance.timeOrigin + performance.now()) * 1e6));
+  const fraction = String(ns % 1_000_000_000n).padStart(9, '0');
+  return `${new Date(Number(ns / 1_000_000_000n) * 1000).toISOString().slice(0, 19)}.${fraction}Z`;
+}
+
+async function file(
+  parts: Parts,
+  op: FileOp,
+  base: Ref,
+  inputs: ReadonlyMap<VertexId, Input>,
+  { signal }: StepContext,
+): Promise<StepResult> {
+  const sources = await openInputs(parts, inputs, signal);
+  try {
+    const { ref } = await onNewLayer(parts, base, signal, (active) =>
+      runFileActions(op.actions, {
+        root: active.root(),
+        treeOf: (from) => sources.treeOf(from),
+        resolveOwner,
+        extract: (archive, directory, owner, abort) =>
+          extractArchive(decompressFile(archive), directory, { owner, signal: abort }),
+        signal,
+      }),
+    );
+    return { ref };
+  } finally {
+    await sources.close();
+  }
+}
+
+interface OpenInputs {
+  treeOf(from: VertexId): Tree;
+  close(): Promise<void>;
+}
+
+async function openInputs(
+  { snapshotter, contexts }: Parts,
+  inputs: ReadonlyMap<VertexId, Input>,
+  signal: AbortSignal,
+): Promise<OpenInputs> {
+  const trees = new Map<VertexId, Tree>();
+  const closers: (() => Promise<void>)[] = [];
+  const close = async () => {
+    for (const each of closers.splice(0)) await each();
+  };
+  try {
+    for (const [id, input] of inputs) {
+      if (input.type === 'local') {
+        trees.set(id, contexts.tree(input.name));
+        continue;
+      }
+      const view = await snapshotter.view(idsOf(input.ref), signal);
+      closers.push(() => view.close());
+      trees.set(id, { root: view.fd, crossMounts: false });
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return {
+    close,
+    treeOf(from) {
+      const tree = trees.get(from);
+      if (tree === undefined) throw new Error(`a file step reads ${from}, which is none of its inputs`);
+      return tree;
+    },
+  };
+}
+
+async function run(
+  parts: Parts,
+  op: RunOp,
+  base: Ref,
+  mounts: { mount: RunMount; input?: Input }[],
+  { vertex, signal, emit }: StepContext,
+): Promise<StepResult> {
+  const { options, root, lease } = parts;
+  const closers: (() => Promise<void>)[] = [];
+  try {
+    const stepMounts: StepMount[] = [];
+    for (const { mount, input } of mounts) stepMounts.push(await stepMount(parts, mount, input, signal, closers));
+    const { ref, outcome } = await onNewLayer(parts, base, signal, (active) =>
+      runStep(
+        { op, rootfs: rootSpec(active.sandboxRootfs()), mounts: stepMounts },
+        {
+          vertexId: vertex.id,
+          emit,
+          signal,
+          cacheRoot: join(root, 'mounts'),
+          tmp: lease.tmp,
+          secret: options.secret,
+          sshAgent: options.sshAgent,
+          notice: options.notice,
+        },
+      ),
+    );
+    return { ref, usage: outcome };
+  } finally {
+    for (const close of closers) await close();
+  }
+}
+
+function rootSpec(rootfs: SandboxRootfs): RootSpec {
+  if (rootfs.type === 'dir') return { dir: rootfs.dir };
+  return { lower: rootfs.lower, upper: rootfs.upper, work: rootfs.work };
+}
+
+async function stepMount(
+  { options, root, snapshotter, contexts, lease }: Parts,
+  mount: RunMount,
+  input: Input | undefined,
+  signal: AbortSignal,
+  closers: (() => Promise<void>)[],
+): Promise<StepMount> {
+  if (input === undefined) return { mount };
+  if (input.type === 'local') {
+    const folder = resolve(options.contexts.get(input.name)?.path ?? '');
+    const source = 'source' in mount ? mount.source : '/';
+    const bound = await bindSource(contexts.tree(input.name), folder, source, lease.tmp, signal);
+    closers.push(bound.close);
+    return { mount, source: { path: bound.path } };
+  }
+  if (snapshotter.kind === 'overlay') {
+    const lower = idsOf(input.ref).map((id) => join(root, 'snapshots', id, 'fs'));
+    return { mount, source: { lower: lower.reverse() } };
+  }
+  const view = await snapshotter.view(idsOf(input.ref), signal);
+  closers.push(() => view.close());
+  return { mount, source: { path: `/proc/${process.pid}/fd/${view.fd}` } };
+}
+
+async function runOnThrowAway(
+  { snapshotter }: Parts,
+  ref: Ref,
+  options: ContainerOptions,
+): Promise<{ exitCode: number }> {
+  const active = await snapshotter.prepare(idsOf(ref), options.signal);
+  try {
+    return await runContainer(rootSpec(active.sandboxRootfs()), options);
+  } finally {
+    await active.discard();
+  }
+}

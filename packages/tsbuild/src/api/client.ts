@@ -1,0 +1,91 @@
+/**
+ * How a call of the API reaches the code that does it. Inside a launched process (the CLI) that is this process.
+ * For a library's caller, work that mounts, or that touches files of other ids, gets an engine process of its own;
+ * the rest (reading and moving blobs) is done right here.
+ */
+import { Readable, Writable } from 'node:stream';
+import type { EventSink } from '@tsbuild/core';
+import { abortable, cancelled } from '../engine/cancel.js';
+import type { OperationContext } from '../engine/context.js';
+import { operationsModule } from '../engine/locate.js';
+import type { OperationName } from '../engine/protocol.js';
+import type { operations } from '../engine/operations.js';
+
+/** Options and result of each operation, from the one table that implements them. */
+type Operations = typeof operations;
+export type OptionsOf<Name extends OperationName> = Parameters<Operations[Name]>[0];
+export type ResultOf<Name extends OperationName> = Awaited<ReturnType<Operations[Name]>>;
+
+const needsEngine: ReadonlySet<OperationName> = new Set(['build', 'run', 'prune', 'diskUsage']);
+
+interface Shared {
+  signal?: AbortSignal;
+  onEvent?: EventSink;
+}
+
+export async function call<Name extends OperationName>(
+  operation: Name,
+  { signal, onEvent, ...options }: OptionsOf<Name> & Shared,
+  listen?: EventSink,
+): Promise<ResultOf<Name>> {
+  if (signal?.aborted) throw cancelled(signal);
+  const emit: EventSink = (event) => {
+    listen?.(event);
+    onEvent?.(event);
+  };
+  if (process.env.TSBUILD_LAUNCHED === '1' || !needsEngine.has(operation)) {
+    return (await callHere(operation, options, signal, emit)) as ResultOf<Name>;
+  }
+  const { CallStreams, callEngine } = await import('../engine/child.js');
+  const streams = new CallStreams();
+  const plain = detachOutputs(detachInputs(options, streams), streams) as Record<string, unknown>;
+  const inheritStdio = operation === 'run';
+  return (await callEngine({ operation, options: plain, streams, inheritStdio, signal, onEvent: emit })) as ResultOf<Name>;
+}
+
+async function callHere(
+  name: OperationName,
+  options: object,
+  signal: AbortSignal = new AbortController().signal,
+  emit: EventSink,
+) {
+  const module = (await import(operationsModule())) as { operations: Operations };
+  const operation = module.operations[name] as (options: object, context: OperationContext) => Promise<unknown>;
+  let thrown: { error: unknown } | undefined;
+  const guarded: EventSink = (event) => {
+    try {
+      emit(event);
+    } catch (error) {
+      thrown ??= { error };
+    }
+  };
+  const value = await abortable(signal, () => operation(options, { signal, emit: guarded }));
+  if (thrown) throw thrown.error;
+  return value;
+}
+
+type Streams = InstanceType<typeof import('../engine/child.js').CallStreams>;
+
+/** `-` and streams to read, wherever the options have them, become pipes of the engine. */
+function detachInputs(options: object, streams: Streams): object {
+  return Object.fromEntries(
+    Object.entries(options).map(([name, value]: [string, unknown]) => {
+      if (name === 'context' && value === '-') return [name, streams.input(process.stdin)];
+      if (value instanceof Readable) return [name, streams.input(value)];
+      return [name, value];
+    }),
+  );
+}
+
+function detachOutputs(value: unknown, streams: Streams): unknown {
+  if (Array.isArray(value)) return value.map((item) => detachOutputs(item, streams));
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value;
+  if (value instanceof Writable) return streams.output(value, true);
+  return Object.fromEntries(
+    Object.entries(value).map(([name, member]: [string, unknown]) =>
+      name === 'dest' && member === '-'
+        ? [name, streams.output(process.stdout, false)]
+        : [name, detachOutputs(member, streams)],
+    ),
+  );
+}

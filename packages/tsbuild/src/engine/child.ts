@@ -1,0 +1,167 @@
+/** The library's side of an engine process: starts it, carries streams and messages, and sees it end. */
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { type EventSink, TsbuildError } from '@tsbuild/core';
+import { helperPath } from '@tsbuild/native';
+import { cancelled } from './cancel.js';
+import { engineProgram } from './locate.js';
+import { deserializeError, type FromEngine, type OperationName, type StreamRef, type ToEngine } from './protocol.js';
+
+/** How long an aborted engine may take to end its steps and tidy up, milliseconds. */
+const abortGrace = 5_000;
+
+/** First descriptor of the streams; 3 is the channel. */
+const firstStream = 4;
+
+/** Bytes of the engine's standard error that are kept for the case that it crashes. */
+const stderrKept = 16_384;
+
+export interface EngineCall {
+  operation: OperationName;
+  /** Plain data but for the streams that `streams` took out. */
+  options: Record<string, unknown>;
+  streams: CallStreams;
+  /** Give the engine this process's standard streams (`run`). */
+  inheritStdio: boolean;
+  signal?: AbortSignal | undefined;
+  onEvent: EventSink;
+}
+
+/** Streams of a call, by the descriptor the engine finds each at. */
+export class CallStreams {
+  readonly inputs: Readable[] = [];
+  readonly outputs: { stream: Writable; end: boolean }[] = [];
+
+  /** All inputs must be added before the first output. */
+  input(stream: Readable): StreamRef {
+    return { fd: firstStream + this.inputs.push(stream) - 1 };
+  }
+
+  output(stream: Writable, end: boolean): StreamRef {
+    return { fd: firstStream + this.inputs.length + this.outputs.push({ stream, end }) - 1 };
+  }
+}
+
+export async function callEngine(call: EngineCall): Promise<unknown> {
+  const base = call.inheritStdio ? 'inherit' : 'ignore';
+  const streamCount = call.streams.inputs.length + call.streams.outputs.length;
+  const stdio: StdioOptions = [
+    base,
+    base,
+    call.inheritStdio ? 'inherit' : 'pipe',
+    'ipc',
+    ...new Array<'pipe'>(streamCount).fill('pipe'),
+  ];
+  const child = spawn(helperPath, ['launch', '--', process.execPath, engineProgram()], {
+    stdio,
+    serialization: 'advanced',
+    env: { ...process.env, TSBUILD_LAUNCHED: undefined },
+  });
+  const stderr = keepTail(child);
+  const copies = connectStreams(child, call.streams);
+  const abort = () => abortEngine(child);
+  call.signal?.addEventListener('abort', abort, { once: true });
+  try {
+    const value = await converse(child, call, stderr);
+    await copies.finished();
+    return value;
+  } catch (error) {
+    copies.destroy();
+    throw error;
+  } finally {
+    call.signal?.removeEventListener('abort', abort);
+  }
+}
+
+function abortEngine(child: ChildProcess): void {
+  if (child.connected) child.send({ type: 'abort' } satisfies ToEngine, () => {});
+  const timer = setTimeout(() => child.kill('SIGKILL'), abortGrace);
+  child.once('exit', () => clearTimeout(timer));
+}
+
+/** Sends the call and resolves with the answer once the engine has exited. */
+function converse(child: ChildProcess, call: EngineCall, stderr: () => string): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    let answer: FromEngine | undefined;
+    let thrown: { error: unknown } | undefined;
+    child.on('message', (message: FromEngine) => {
+      if (message.type !== 'event') {
+        answer = message;
+        return;
+      }
+      try {
+        call.onEvent(message.event);
+      } catch (error) {
+        thrown ??= { error };
+      }
+    });
+    child.once('error', (error) => reject(startError(error)));
+    child.once('close', (code, signal) => {
+      if (answer?.type === 'error') reject(deserializeError(answer.error));
+      else if (thrown) reject(thrown.error);
+      else if (answer?.type === 'result') resolve(answer.value);
+      else if (call.signal?.aborted) reject(cancelled(call.signal));
+      else reject(endedError(code, signal, stderr()));
+    });
+    child.send({ type: 'call', operation: call.operation, options: call.options } satisfies ToEngine, () => {
+      // A failing send means that the child has ended; 'close' reports it with the reason.
+    });
+  });
+}
+
+function startError(error: Error): TsbuildError {
+  return new TsbuildError('TSB_HOST_HELPER', `cannot start the engine: ${error.message}`, {
+    hint: 'The native part is missing or damaged; `npm rebuild @tsbuild/native` compiles it again (it needs a C compiler).',
+    cause: error,
+  });
+}
+
+/** The launcher says on its standard error why it could not start, and exits with 125. */
+function endedError(code: number | null, signal: NodeJS.Signals | null, stderr: string): Error {
+  const text = stderr.trim();
+  if (code === 125) {
+    return new TsbuildError('TSB_HOST_LAUNCH', text || 'the engine could not be started', {
+      hint: '`tsbuild doctor` says what this machine lacks and how to get it.',
+    });
+  }
+  if (signal === 'SIGKILL') {
+    return new TsbuildError('TSB_HOST_KILLED', 'the engine process was killed', {
+      hint: 'If nobody did that on purpose, the machine ran out of memory: see the kernel log.',
+    });
+  }
+  return new Error(`the engine ended without an answer (${signal ?? `status ${code}`})${text && `\n${text}`}`);
+}
+
+function keepTail(child: ChildProcess): () => string {
+  let tail = '';
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    tail = (tail + text).slice(-stderrKept);
+  });
+  return () => tail;
+}
+
+function connectStreams(child: ChildProcess, streams: CallStreams) {
+  const stop = new AbortController();
+  const copying: Promise<void>[] = [];
+  streams.inputs.forEach((input, index) => {
+    // The engine may need no more of it than the first bytes: a closed pipe is no fault of the caller's stream.
+    copying.push(pipeline(input, child.stdio[firstStream + index] as Writable, { signal: stop.signal }).catch(ignoreClosedPipe));
+  });
+  streams.outputs.forEach(({ stream, end }, index) => {
+    const pipe = child.stdio[firstStream + streams.inputs.length + index] as Readable;
+    copying.push(pipeline(pipe, stream, { end, signal: stop.signal }));
+  });
+  // Handled by finished(); before that, none of them may count as unhandled.
+  for (const copy of copying) copy.catch(() => {});
+  return {
+    finished: async () => {
+      await Promise.all(copying);
+    },
+    destroy: () => stop.abort(),
+  };
+}
+
+function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
+  if (!['EPIPE', 'ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE', 'ABORT_ERR'].includes(error.code ?? '')) throw error;
+}

@@ -1,0 +1,18 @@
+/** Where the engine's programs are: beside this module in the bundle, in engine/ in a plain compile. */
+import { existsSync } from 'node:fs';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+function locate(bundled: string, compiled: string): string {
+  const beside = new URL(bundled, import.meta.url);
+  return existsSync(beside) ? beside.href : new URL(compiled, import.meta.url).href;
+}
+
+/** The program of an engine process. */
+export function engineProgram(): string {
+  return fileURLToPath(locate('./engine.mjs', './main.js'));
+}
+
+/** URL of the module with the operations, for use in this process. Loaded only when it is needed. */
+export function operationsModule(): string {
+  return pathToFileURL(fileURLToPath(locate('./operations.mjs', './operations.js'))).href;
+}

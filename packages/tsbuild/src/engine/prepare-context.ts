@@ -1,0 +1,168 @@
+/** Brings the build context, the named local contexts and the Dockerfile to where the executor reads them. */
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { Readable } from 'node:stream';
+import { parseIgnoreFile, TsbuildError } from '@tsbuild/core';
+import { checkOutGit, type ContextSource, unpackContext } from '@tsbuild/executor';
+import type { GitOp, HttpOp } from '@tsbuild/solver';
+import type { BuildOptions } from '../api/types.js';
+import { connect } from '../image/remote.js';
+import { withSourceFile } from '../image/source-file.js';
+import { parseRemoteContext } from '../resolve/remote-context.js';
+import type { OperationContext } from './context.js';
+import { type DockerfileSource, readDockerfile } from './dockerfile.js';
+import { withStep } from './step.js';
+
+type Options = Omit<BuildOptions, 'signal' | 'onEvent'>;
+
+export interface PreparedContext {
+  /** By name; `context` is the build context. */
+  contexts: ReadonlyMap<string, ContextSource>;
+  dockerfile: DockerfileSource;
+  /** Removes temporary folders. */
+  close(): Promise<void>;
+}
+
+interface MainContext {
+  path: string;
+  /** Only a folder of the user's has an ignore file. */
+  local: boolean;
+  /** The context was a Dockerfile. */
+  dockerfile?: Buffer;
+}
+
+/** @throws TsbuildError TSB_CONTEXT_*, TSB_RESOLVE_* */
+export async function prepareContext(options: Options, context: OperationContext): Promise<PreparedContext> {
+  const temporary = mkdtempSync(join(tmpdir(), 'tsbuild-context-'));
+  const close = async () => rmSync(temporary, { recursive: true, force: true });
+  try {
+    const main = await mainContext(options, temporary, context);
+    const dockerfile = await findDockerfile(options, main);
+    const contexts = new Map<string, ContextSource>();
+    contexts.set('context', {
+      path: main.path,
+      ...(main.local ? await ignoreOf(main.path, dockerfile.path) : {}),
+    });
+    for (const [name, value] of Object.entries(options.buildContexts ?? {})) {
+      if (isFolderContext(value)) contexts.set(name, await namedFolder(name, value));
+    }
+    return { contexts, dockerfile, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function mainContext(
+  { context: given, ...options }: Options,
+  temporary: string,
+  operation: OperationContext,
+): Promise<MainContext> {
+  const { emit, signal } = operation;
+  const folder = join(temporary, 'context');
+  mkdirSync(folder, { mode: 0o755 });
+  if (given === undefined) return { path: folder, local: false };
+  const remote = typeof given === 'string' ? parseRemoteContext(given) : undefined;
+  if (remote?.kind === 'git') {
+    const step = { id: 'internal:context', name: '[internal] load git source' };
+    return withStep(emit, step, async () => ({ path: await gitFolder(remote, folder, signal), local: false }));
+  }
+  if (typeof given === 'string' && given !== '-' && remote === undefined) {
+    const stat = statSync(given, { throwIfNoEntry: false });
+    if (stat === undefined) {
+      throw new TsbuildError('TSB_CONTEXT_MISSING', `the context ${given} does not exist`, {
+        hint: 'Name a folder, a tar file, a URL, or - for the standard input.',
+      });
+    }
+    if (stat.isDirectory()) return { path: resolve(given), local: true };
+  }
+  return withStep(emit, { id: 'internal:context', name: '[internal] load build context' }, async () => {
+    const source = remote?.kind === 'http' ? await download(remote, options, signal) : given;
+    const dockerfile = await withSourceFile(source, signal, (fd) => unpackContext(fd, folder, signal));
+    return { path: folder, local: false, ...(dockerfile === undefined ? {} : { dockerfile }) };
+  });
+}
+
+async function download(remote: HttpOp, options: Options, signal: AbortSignal): Promise<Readable> {
+  const registries = connect(options);
+  const response = await registries.fetchUrl(remote.url, {}, signal);
+  if (response.status >= 200 && response.status < 300) {
+    return Readable.from(response.body, { objectMode: false }).once('close', () => void registries.close());
+  }
+  await registries.close();
+  throw new TsbuildError('TSB_RESOLVE_HTTP_STATUS', `invalid response status ${response.status}`, {
+    hint: 'The context could not be fetched; check the URL.',
+  });
+}
+
+/** Where a subdirectory is a link, it must not lead out of the checkout. */
+async function gitFolder(op: GitOp, folder: string, signal: AbortSignal): Promise<string> {
+  await checkOutGit(op, folder, signal);
+  rmSync(join(folder, '.git'), { recursive: true, force: true });
+  if (op.subdir === undefined) return folder;
+  const root = realpathSync(folder);
+  const path = resolveOrUndefined(join(root, op.subdir));
+  if (path === undefined || (path !== root && !path.startsWith(`${root}/`))) {
+    throw new TsbuildError('TSB_RESOLVE_GIT', `${JSON.stringify(op.subdir)} is no directory of the repository`, {
+      hint: 'Check what follows the colon in the URL: #ref:subdirectory.',
+    });
+  }
+  return path;
+}
+
+function resolveOrUndefined(path: string): string | undefined {
+  try {
+    return realpathSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+function findDockerfile(options: Options, main: MainContext): Promise<DockerfileSource> {
+  const text = options.dockerfileText ?? main.dockerfile?.toString('utf8');
+  return readDockerfile({
+    dockerfile: options.dockerfile,
+    dockerfileText: text,
+    contextPath: main.path,
+    base: main.local || options.context === undefined ? process.cwd() : main.path,
+  });
+}
+
+/** `<Dockerfile>.dockerignore` beside the Dockerfile, else `.dockerignore` in the context's root. */
+async function ignoreOf(folder: string, dockerfile: string | undefined): Promise<Pick<ContextSource, 'ignore'>> {
+  const candidates = [
+    ...(dockerfile === undefined ? [] : [`${dockerfile}.dockerignore`]),
+    join(folder, '.dockerignore'),
+  ];
+  for (const path of candidates) {
+    const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined;
+      throw new TsbuildError('TSB_CONTEXT_IGNORE_FILE', `cannot read ${path}: ${error.message}`, {
+        hint: 'The ignore file must be a file that you may read.',
+        cause: error,
+      });
+    });
+    if (text !== undefined) return { ignore: { patterns: parseIgnoreFile(text), file: shortName(path) } };
+  }
+  return {};
+}
+
+function shortName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
+function isFolderContext(value: string): boolean {
+  return !/^(docker-image|oci-layout):\/\//.test(value) && !value.startsWith('target:') && parseRemoteContext(value) === undefined;
+}
+
+async function namedFolder(name: string, value: string): Promise<ContextSource> {
+  const path = resolve(value);
+  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new TsbuildError('TSB_CONTEXT_MISSING', `the context ${name}=${value} is no folder`, {
+      hint: 'Give a folder, docker-image://REF, oci-layout://PATH, target:NAME, or an http(s) or git URL.',
+    });
+  }
+  return { path, ...(await ignoreOf(path, undefined)) };
+}

@@ -1,0 +1,52 @@
+/** Where secrets and ssh agents come from. Values are read when a step asks for them, and never kept. */
+import { readFile } from 'node:fs/promises';
+import { TsbuildError } from '@tsbuild/core';
+import type { SecretSpec, SshSpec } from '../api/types.js';
+
+/** The limit of BuildKit's secrets provider, bytes. */
+const largestSecret = 500 * 1024;
+
+export function secretReader(secrets: readonly SecretSpec[]): (id: string) => Promise<Buffer | undefined> {
+  const byId = new Map(secrets.map((secret) => [secret.id, secret]));
+  return async (id) => {
+    const secret = byId.get(id);
+    const value = secret && (await readSecret(secret));
+    if (value && value.length > largestSecret) {
+      throw new TsbuildError('TSB_USAGE_SECRET', `the secret ${id} is larger than 500 KiB`, {
+        hint: 'Secrets are for keys and passwords; bring large files through a build context.',
+      });
+    }
+    return value;
+  };
+}
+
+/** Without a source: the environment variable of the id's name, else the file (as buildx does). */
+async function readSecret({ id, src, env, value }: SecretSpec): Promise<Buffer> {
+  if (value !== undefined) return Buffer.from(value);
+  if (src !== undefined) return await readSource(id, src);
+  const variable = process.env[env ?? id];
+  if (variable !== undefined) return Buffer.from(variable);
+  if (env !== undefined) {
+    throw new TsbuildError('TSB_USAGE_SECRET', `the secret ${id} names the environment variable ${env}, which is not set`, {
+      hint: `Set ${env}, or name a file with src=.`,
+    });
+  }
+  return await readSource(id, id);
+}
+
+async function readSource(id: string, path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw new TsbuildError('TSB_USAGE_SECRET', `cannot read the file ${path} of the secret ${id}`, {
+      hint: `Name it with --secret id=${id},src=FILE or --secret id=${id},env=VARIABLE.`,
+      cause: error,
+    });
+  }
+}
+
+/** Path of the agent's socket that steps with that id may use. */
+export function sshSocket(agents: readonly SshSpec[]): (id: string) => string | undefined {
+  const byId = new Map(agents.map(({ id, socket }) => [id, socket]));
+  return (id) => (byId.has(id) ? (byId.get(id) ?? process.env.SSH_AUTH_SOCK) : undefined);
+}

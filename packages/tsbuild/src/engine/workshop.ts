@@ -1,0 +1,97 @@
+/** What builds and containers work with: the store, the registries and an executor, opened and closed together. */
+import type { Descriptor } from '@tsbuild/core';
+import { type ContextSource, createExecutor, type Executor } from '@tsbuild/executor';
+import { createBlobFetcher, parseReference, withDefaultTag } from '@tsbuild/registry';
+import type { ImageOp } from '@tsbuild/solver';
+import type { CallOptions, RegistryOptions } from '../api/types.js';
+import { decompressStream } from '../export/compression.js';
+import { fetchBlob, transferTo } from '../image/fetch.js';
+import { connect, type Registries } from '../image/remote.js';
+import { openLayout } from '../resolve/layout.js';
+import { openStore, type Store } from '../store/open.js';
+import { protect } from '../store/protect.js';
+import type { OperationContext } from './context.js';
+
+export interface Workshop {
+  store: Store;
+  registries: Registries;
+  executor: Executor;
+  /** Told about each base image, so that its layers can be fetched later too. */
+  learn(op: ImageOp): void;
+  /** Makes sure that a base image's layer is in the store, from wherever this build's images came. */
+  fetchLayer(blob: Descriptor, signal: AbortSignal): Promise<void>;
+  /** Said once each. */
+  notice(message: string): void;
+  close(): Promise<void>;
+}
+
+export interface WorkshopOptions extends Pick<CallOptions, 'root'>, RegistryOptions {
+  contexts?: ReadonlyMap<string, ContextSource>;
+  secret?(id: string): Promise<Buffer | undefined>;
+  sshAgent?(id: string): string | undefined;
+  snapshotter?: 'overlay' | 'copy';
+}
+
+export async function openWorkshop(options: WorkshopOptions, { emit }: OperationContext): Promise<Workshop> {
+  const said = new Set<string>();
+  const notice = (message: string) => {
+    if (said.has(message)) return;
+    said.add(message);
+    emit({ type: 'notice', message });
+  };
+  const store = await openStore({ root: options.root, warn: notice });
+  const lease = await protect(store);
+  const registries = connect(options);
+  const fetcher = createBlobFetcher(store.content);
+  /** The image each layer came with in this build. */
+  const origins = new Map<string, ImageOp>();
+
+  const fetchFrom = async (op: ImageOp, layer: Descriptor, id: string, signal: AbortSignal) => {
+    if (op.origin.type === 'oci-layout') {
+      if (await store.useBlob(layer.digest, layer.size)) return;
+      const layout = await openLayout(op.origin.path);
+      await store.content.put(layout.open(layer), { digest: layer.digest, size: layer.size }, signal);
+      return;
+    }
+    const repository = await registries.repository(withDefaultTag(parseReference(op.reference)));
+    await fetchBlob(store, fetcher, repository, layer, { signal, onTransfer: transferTo(emit, id) });
+  };
+
+  const executor = await createExecutor({
+    root: store.root,
+    contexts: options.contexts ?? new Map<string, ContextSource>(),
+    async openLayer(op, layer, context) {
+      await fetchFrom(op, layer, context.vertex.id, context.signal);
+      return decompressStream(store.content.open(layer));
+    },
+    fetchUrl: registries.fetchUrl,
+    secret: options.secret ?? (async () => undefined),
+    sshAgent: options.sshAgent ?? (() => undefined),
+    notice,
+    ...(options.snapshotter === undefined ? {} : { snapshotter: options.snapshotter }),
+  });
+
+  return {
+    store,
+    registries,
+    executor,
+    notice,
+    learn(op) {
+      for (const layer of op.layers) origins.set(layer.digest, op);
+    },
+    async fetchLayer(blob, signal) {
+      if (await store.useBlob(blob.digest, blob.size)) return;
+      const op = origins.get(blob.digest);
+      if (!op) throw new Error(`layer ${blob.digest} is of no image of this build`);
+      await fetchFrom(op, blob, 'export', signal);
+    },
+    async close() {
+      try {
+        await executor.close();
+      } finally {
+        await registries.close();
+        lease.release();
+      }
+    },
+  };
+}

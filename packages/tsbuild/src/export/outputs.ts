@@ -1,0 +1,195 @@
+/** What a build leaves: writes each output the user asked for from the solved images. */
+import { formatPlatform, type Descriptor, type Digest, TsbuildError } from '@tsbuild/core';
+import { apiReference, familiarReference, normalizeReference, parseReference, pushImage } from '@tsbuild/registry';
+import { join } from 'node:path';
+import type { BuildOptions, Compression, ImageAttributes, OutputResult, OutputSpec } from '../api/types.js';
+import type { OperationContext } from '../engine/context.js';
+import { withStep } from '../engine/step.js';
+import type { Workshop } from '../engine/workshop.js';
+import { transferTo } from '../image/fetch.js';
+import { writeImages } from './archive.js';
+import { checkDestination, writeDestination } from './destination.js';
+import { imageForm, type SolvedImage, type WrittenImage, writeImage } from './image.js';
+import { createLayerPacker, type LayerWork } from './layers.js';
+
+type Options = Omit<BuildOptions, 'signal' | 'onEvent'>;
+
+/** The store is the default; `push` without an output keeps the image there as well. */
+export function wantedOutputs(options: Options): OutputSpec[] {
+  const outputs = options.outputs && options.outputs.length > 0 ? options.outputs : [{ type: 'store' } as const];
+  if (!options.push) return outputs;
+  if (outputs.some(({ type }) => type === 'registry')) return outputs;
+  const store = outputs.findIndex(({ type }) => type === 'store');
+  if (store < 0) return [...outputs, { type: 'registry' }];
+  return outputs.map((output, i) => (i === store && output.type === 'store' ? { ...output, push: true } : output));
+}
+
+/** What can be said before anything runs. @throws TsbuildError TSB_USAGE_* */
+export function checkOutputs(outputs: readonly OutputSpec[], tags: readonly string[]): void {
+  for (const output of outputs) {
+    if ('dest' in output && output.type !== 'local') {
+      const folder = (output.type === 'oci' || output.type === 'docker') && output.tar === false;
+      if (!folder) checkDestination(output.dest);
+      else if (typeof output.dest !== 'string' || output.dest === '-') {
+        throw new TsbuildError('TSB_USAGE_DESTINATION', `type=${output.type},tar=false writes a folder`, {
+          hint: 'Give dest= the name of a folder.',
+        });
+      }
+    }
+    const pushes = output.type === 'registry' || (output.type === 'store' && output.push);
+    if (pushes && namesOf(output, tags).length === 0) {
+      throw new TsbuildError('TSB_USAGE_NO_NAME', 'a push needs a name for the image', {
+        hint: 'Name it with -t REGISTRY/NAME:TAG.',
+      });
+    }
+  }
+}
+
+function namesOf(output: ImageAttributes, tags: readonly string[]): string[] {
+  return output.names && output.names.length > 0 ? output.names.map(normalizeReference) : [...tags];
+}
+
+export interface OutputWork {
+  workshop: Workshop;
+  images: readonly SolvedImage[];
+  outputs: readonly OutputSpec[];
+  /** Full names. */
+  tags: readonly string[];
+  options: Options;
+  context: OperationContext;
+}
+
+export interface WrittenOutputs {
+  outputs: OutputResult[];
+  names: string[];
+  /** Of the first output that is an image. */
+  image?: { digest: Digest; configDigest?: Digest; descriptor: Descriptor };
+}
+
+export async function writeOutputs(work: OutputWork): Promise<WrittenOutputs> {
+  const results: OutputResult[] = [];
+  let image: WrittenImage | undefined;
+  const exporter = createExporter(work);
+  for (const output of work.outputs) {
+    const { result, written } = await exporter(output);
+    results.push(result);
+    image ??= written;
+  }
+  const names = [...new Set(results.flatMap((result) => result.names))];
+  return { outputs: results, names, ...(image ? { image: { digest: image.descriptor.digest, ...image } } : {}) };
+}
+
+interface Exported {
+  result: OutputResult;
+  written?: WrittenImage;
+}
+
+function createExporter({ workshop, images, tags, options, context }: OutputWork) {
+  const { store, executor, registries } = workshop;
+  const { emit, signal } = context;
+  const packer = createLayerPacker({ store, executor, fetchBlob: workshop.fetchLayer });
+  const sourceDateEpoch = images[0]?.plan.sourceDateEpoch;
+
+  const layerWork = (id: string): LayerWork => ({
+    signal,
+    progress: (item, action, current, total) =>
+      emit({ type: 'transfer', id, item, action, current, at: Date.now(), ...(total === undefined ? {} : { total }) }),
+  });
+
+  const toContent = (output: ImageAttributes, defaults: { compression: Compression; docker: boolean }, id: string) => {
+    const form = imageForm(output, defaults, { annotations: options.annotations ?? {}, sourceDateEpoch });
+    return writeImage(store, packer, images, form, layerWork(id));
+  };
+
+  const push = async (written: WrittenImage, names: readonly string[]) => {
+    for (const name of names) {
+      const destination = parseReference(name);
+      const repository = await registries.repository(destination);
+      const mounts = mountSources(destination.registry);
+      await withStep(emit, { id: `export:push:${name}`, name: `pushing ${familiarReference(destination)}` }, (id) =>
+        pushImage(repository, apiReference(destination), written.descriptor, store.content, {
+          signal,
+          onTransfer: transferTo(emit, id),
+          mountFrom: () => mounts,
+        }),
+      );
+    }
+  };
+
+  /** Repositories of the same registry that this build's base images came from. */
+  const mountSources = (registry: string): string[] => {
+    const sources = new Set<string>();
+    for (const { plan } of images) {
+      for (const { op } of plan.vertices.values()) {
+        if (op.kind !== 'image' || op.origin.type !== 'registry') continue;
+        const source = parseReference(op.reference);
+        if (source.registry === registry) sources.add(source.repository);
+      }
+    }
+    return [...sources];
+  };
+
+  const clamp = sourceDateEpoch === undefined ? {} : { clampSeconds: sourceDateEpoch };
+
+  return async (output: OutputSpec): Promise<Exported> => {
+    switch (output.type) {
+      case 'cacheonly':
+        return { result: { type: 'cacheonly', names: [] } };
+      case 'store':
+      case 'registry': {
+        const names = namesOf(output, tags);
+        const pushes = output.type === 'registry' || output.push === true;
+        // What is pushed and what is kept are one image, with one digest.
+        const compression = pushes ? 'gzip' : 'uncompressed';
+        const written = await withStep(emit, { id: `export:${output.type}`, name: 'exporting to image' }, async (id) => {
+          const image = await toContent(output, { compression, docker: false }, id);
+          if (output.type === 'store') for (const name of names) await store.tags.set(name, image.descriptor);
+          return image;
+        });
+        if (pushes) await push(written, names);
+        return { result: { type: output.type, digest: written.descriptor.digest, names }, written };
+      }
+      case 'oci':
+      case 'docker': {
+        const names = namesOf(output, tags);
+        const title = output.type === 'oci' ? 'exporting to oci image format' : 'exporting to docker image format';
+        const written = await withStep(emit, { id: `export:${output.type}`, name: title }, async (id) => {
+          const image = await toContent(output, { compression: 'gzip', docker: output.type === 'docker' }, id);
+          const target = { format: output.type, folder: output.tar === false, dest: output.dest };
+          await writeImages(store, [{ descriptor: image.descriptor, names }], target, signal);
+          return image;
+        });
+        return { result: { type: output.type, ...destOf(output.dest), digest: written.descriptor.digest, names }, written };
+      }
+      case 'tar': {
+        const [only] = images;
+        if (!only || images.length > 1) throw severalPlatforms('tar');
+        await withStep(emit, { id: 'export:tar', name: 'exporting to client tarball' }, () =>
+          writeDestination(output.dest, executor.rootfsTar(only.ref, { signal, ...clamp }), signal),
+        );
+        return { result: { type: 'tar', ...destOf(output.dest), names: [] } };
+      }
+      case 'local': {
+        const split = output.platformSplit ?? images.length > 1;
+        if (!split && images.length > 1) throw severalPlatforms('local');
+        await withStep(emit, { id: 'export:local', name: 'exporting to client directory' }, async () => {
+          for (const { ref, platform } of images) {
+            const folder = split ? join(output.dest, formatPlatform(platform).replaceAll('/', '_')) : output.dest;
+            await executor.exportTree(ref, folder, signal);
+          }
+        });
+        return { result: { type: 'local', dest: output.dest, names: [] } };
+      }
+    }
+  };
+}
+
+function destOf(dest: unknown): { dest?: string } {
+  return typeof dest === 'string' ? { dest } : {};
+}
+
+function severalPlatforms(type: string): TsbuildError {
+  return new TsbuildError('TSB_USAGE_PLATFORMS', `type=${type} cannot hold several platforms`, {
+    hint: 'Build them one by one, or use type=oci.',
+  });
+}

@@ -1,0 +1,40 @@
+/** Sources of images and contexts (paths, the standard input, streams) as one open, seekable file. */
+import { createWriteStream, mkdtempSync, rmSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { TsbuildError } from '@tsbuild/core';
+
+/** Opens a path, or spools a stream (`-`: the standard input) into a temporary file, for as long as `use` takes. */
+export async function withSourceFile<T>(
+  source: string | Readable,
+  signal: AbortSignal,
+  use: (fd: number) => Promise<T>,
+): Promise<T> {
+  if (typeof source === 'string' && source !== '-') return withPath(source, use);
+  const folder = mkdtempSync(join(tmpdir(), 'tsbuild-'));
+  try {
+    const path = join(folder, 'source');
+    const stream = typeof source === 'string' ? process.stdin : source;
+    await pipeline(stream, createWriteStream(path, { mode: 0o600 }), { signal });
+    return await withPath(path, use);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function withPath<T>(path: string, use: (fd: number) => Promise<T>): Promise<T> {
+  const handle = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
+    throw new TsbuildError('TSB_CONTEXT_SOURCE', `cannot read ${path}: ${error.message.replace(/^[A-Z]+: /, '')}`, {
+      hint: 'Name a file that exists and that you may read.',
+      cause: error,
+    });
+  });
+  try {
+    return await use(handle.fd);
+  } finally {
+    await handle.close();
+  }
+}
