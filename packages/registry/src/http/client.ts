@@ -58,7 +58,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
   }
 
   async function create(url: URL, proxy: URL | undefined): Promise<Dispatcher> {
-    const { Agent, ProxyAgent } = await import('undici');
+    const { Agent, ProxyAgent } = await import('./undici.js');
     const common = {
       bodyTimeout: idleTimeoutMs,
       headersTimeout: defaultTimeoutMs,
@@ -84,7 +84,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
   return {
     async send(request) {
       request.signal.throwIfAborted();
-      const { request: undiciRequest } = await import('undici');
+      const { request: undiciRequest } = await import('./undici.js');
       const { statusCode, headers, body } = await undiciRequest(request.url, {
         dispatcher: await dispatcherFor(request.url),
         method: request.method,
