@@ -42,7 +42,7 @@ export async function* streamOf(bytes: Buffer, piece = 1000): AsyncGenerator<Buf
 
 export const digestOf = (bytes: Buffer): Digest => `sha256:${createHash('sha256').update(bytes).digest('hex')}` as Digest;
 
-export const never = new AbortController().signal;
+export const never: AbortSignal = new AbortController().signal;
 
 export async function collect(stream: AsyncIterable<Buffer>): Promise<Buffer> {
   const parts: Buffer[] = [];
