@@ -21,7 +21,7 @@ test('a plain entry is one ustar block', () => {
   const block = encodeHeader(plain);
   assert.equal(block.length, 512);
   assert.equal(field(block, 0, 5), 'a/b..');
-  assert.equal(field(block, 100, 157), '0000644.0000001.0000002.00000000005.00000000001.010131. 0');
+  assert.equal(field(block, 100, 157), '0000644.0000001.0000002.00000000005.00000000001.007570. 0');
   assert.equal(field(block, 257, 265), 'ustar.00');
   assert.equal(field(block, 265, 345), `${'.'.repeat(64)}0000000.0000000.`);
   assert.ok(new Header(block).cksumValid);
@@ -37,7 +37,7 @@ const cases: [what: string, change: Partial<TarEntry>, records: string | undefin
   ['a prefix of 156 bytes', { name: Buffer.from(`${long(156)}/x`) }, `168 path=${long(156)}/x\n`],
   ['a directory of 101 bytes', { name: Buffer.from(`${long(100)}/`) }, `111 path=${long(100)}/\n`],
   ['a name beyond ASCII', { name: Buffer.from('\u00fc') }, '11 path=\u00c3\u00bc\n'],
-  ['a name that is no text', { name: Buffer.from([0xff]) }, '10 path=\u00ff\n'],
+  ['a name that is no text', { name: Buffer.from([0xff]) }, '9 path=\u00ff\n'],
   ['a link target of 101 bytes', { linkname: Buffer.from(long(101)) }, `115 linkpath=${long(101)}\n`],
   ['the largest plain owner', { uid: 0o7777777, gid: 0o7777777 }, undefined],
   ['larger owners', { uid: 0o10000000, gid: 0o10000000 }, '15 gid=2097152\n15 uid=2097152\n'],
@@ -70,7 +70,7 @@ test('a record counts its own length', () => {
 test('the PAX header is named after its entry, in ASCII', () => {
   const name = (path: string): string => field(encodeHeader({ ...plain, name: Buffer.from(path) }), 0, 100).replace(/\.+$/, '');
   assert.equal(name('d\u00e4r/f\u00fc'), 'dr/PaxHeaders.0/f');
-  assert.equal(name('\u00fc/'), 'PaxHeaders.0'.replace(/^/, '/'));
+  assert.equal(name('\u00fc/'), '/PaxHeaders.0');
   assert.equal(name(`${long(120)}/\u00fc`), long(100));
 });
 
