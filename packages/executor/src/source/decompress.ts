@@ -2,12 +2,15 @@
  * Plain bytes of a file that may be compressed: gzip (of several members), bzip2, xz, zstd, told apart by their
  * first bytes as docker does. Nothing of a name counts.
  */
-import { createReadStream, readSync } from 'node:fs';
+import { read as readCallback, readSync } from 'node:fs';
+import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
 import { Readable } from 'node:stream';
 import type { Fd } from '@tsbuild/native';
 import { TsbuildError } from '@tsbuild/core';
 import { DamagedData } from './bit-reader.js';
+
+const read = promisify(readCallback);
 
 export type Compression = 'none' | 'gzip' | 'bzip2' | 'xz' | 'zstd';
 
@@ -54,8 +57,21 @@ const decoders: Record<Compression, (fd: Fd) => AsyncIterable<Buffer>> = {
 };
 
 function readFrom(fd: Fd): Readable {
-  // Not the file's own position: the same descriptor may be read twice.
-  return createReadStream('', { fd, autoClose: false, start: 0, highWaterMark: 256 * 1024 });
+  return Readable.from(chunksOf(fd), { objectMode: false, highWaterMark: 256 * 1024 });
+}
+
+/**
+ * Not at the file's own position, since the same descriptor may be read twice; and not by fs.createReadStream, which closes
+ * the descriptor when its reader stops early, whatever autoClose says.
+ */
+async function* chunksOf(fd: Fd): AsyncGenerator<Buffer> {
+  for (let at = 0; ; ) {
+    const buffer = Buffer.allocUnsafe(256 * 1024);
+    const { bytesRead } = await read(fd, buffer, 0, buffer.length, at);
+    if (bytesRead === 0) return;
+    yield buffer.subarray(0, bytesRead);
+    at += bytesRead;
+  }
 }
 
 async function* throughStream(fd: Fd, decoder: zlib.Gunzip): AsyncGenerator<Buffer> {
