@@ -19,7 +19,7 @@ export const drivers = {
 };
 
 /** A file (text), a directory (name ends in /), or any entry. */
-export type Item = [name: string, content?: string] | (Partial<TarEntry> & { name: Buffer | string; data?: Buffer });
+export type Item = [name: string, content?: string] | (Partial<Omit<TarEntry, 'name'>> & { name: Buffer | string; data?: Buffer });
 
 export function tarOf(items: readonly Item[]): Buffer {
   const blocks: Buffer[] = [];
