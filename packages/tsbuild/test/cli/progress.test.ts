@@ -158,6 +158,17 @@ test('plain: a failing build', () => golden('plain-failing', runPlain(failing, {
 test('plain: parallel steps have the floor for five seconds', () =>
   golden('plain-parallel', runPlain(parallel, {})));
 
+test('plain: steps found in the cache from the last to the first are printed in order', () => {
+  const events: BuildEvent[] = [
+    ...['a', 'b', 'c'].map((id): BuildEvent => ({ type: 'vertex', id, name: `step ${id}`, inputs: [] })),
+    ...['c', 'b', 'a'].map((id): BuildEvent => ({ type: 'completed', id, at: start, cached: true })),
+  ];
+  assert.equal(
+    runPlain(events, {}),
+    '#1 step a\n#1 CACHED\n\n#2 step b\n#2 CACHED\n\n#3 step c\n#3 CACHED\n',
+  );
+});
+
 test('plain: every line of output comes out, once and in order', () => {
   const text = runPlain(parallel, {});
   for (const [number, first] of [

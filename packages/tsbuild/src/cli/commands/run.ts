@@ -1,7 +1,7 @@
 /** `tsbuild run`. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { TsbuildError } from '@tsbuild/core';
+import { type EventSink, TsbuildError } from '@tsbuild/core';
 import { run as runImage } from '../../api/operations.js';
 import type { RunOptions } from '../../api/types.js';
 import { registryOptions, storeOptions } from '../build-options.js';
@@ -12,10 +12,15 @@ import { parseVariables } from '../values.js';
 
 export async function run(args: Args, io: Io): Promise<number> {
   const options = runOptions(args, io);
-  // Only a pull shows progress, and nothing of it may mix with the command's own output: it is drawn until the
-  // first event has ended, and by the plain view on a terminal that the command is about to own.
+  // Only a pull shows progress: nothing of it may mix with the command's own output. So what comes without a step is
+  // passed over, and a terminal that the command is about to own gets plain lines.
   const mode = args.string('progress') ?? 'auto';
   const view = createView(mode === 'auto' || mode === 'tty' ? 'plain' : mode, io);
+  const steps = new Set<string>();
+  const onEvent: EventSink = (event) => {
+    if (event.type === 'vertex') steps.add(event.id);
+    if (!('id' in event) || steps.has(event.id)) view.event(event);
+  };
   let ended = false;
   const finish = (error?: unknown) => {
     if (!ended) view.finish(error === undefined ? {} : { error });
@@ -25,7 +30,7 @@ export async function run(args: Args, io: Io): Promise<number> {
     const { exitCode } = await runImage({
       ...options,
       signal: io.signal,
-      onEvent: (event) => view.event(event),
+      onEvent,
     });
     finish();
     return exitCode;

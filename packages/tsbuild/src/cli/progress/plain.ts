@@ -28,6 +28,8 @@ const transferMs = 5000;
 
 interface Queue {
   step: Step;
+  /** In the order in which steps are first printed, from 1. */
+  number: number;
   lines: string[];
   /** Began, and its name was not printed yet: a silent step must show too. */
   unannounced: boolean;
@@ -43,14 +45,17 @@ export function plainView(output: Output, options: PlainOptions): ProgressView {
   let floorSince = 0;
   let lastPrint = 0;
   let blank = true;
+  let numbers = 0;
+  /** Cached steps come from the last to the first: they wait for each other, to be printed in order. */
+  let cached: Step[] = [];
 
   const write = (lines: readonly string[]) => {
     if (lines.length > 0) output.write(`${lines.join('\n')}\n`);
   };
   const print = (queue: Queue, now: number) => {
-    const number = `#${queue.step.number}`;
+    const number = `#${queue.number}`;
     if (floor !== queue) {
-      const gap = floor === undefined ? [] : [`#${floor.step.number} ...`];
+      const gap = floor === undefined ? [] : [`#${floor.number} ...`];
       write([...gap, ...(blank && gap.length === 0 ? [] : ['']), `${number} ${queue.step.name}`]);
       floor = queue;
       floorSince = now;
@@ -80,8 +85,11 @@ export function plainView(output: Output, options: PlainOptions): ProgressView {
   };
   const seconds = (step: Step, at: number) => (Math.max(0, at - (step.startedAt ?? at)) / 1000).toFixed(3);
 
-  const timer =
-    options.tickMs > 0 ? setInterval(() => flush(options.now(), false), options.tickMs) : undefined;
+  function tick(): void {
+    addCached();
+    flush(options.now(), false);
+  }
+  const timer = options.tickMs > 0 ? setInterval(tick, options.tickMs) : undefined;
   timer?.unref();
 
   const queueOf = (step: Step): Queue => {
@@ -89,6 +97,7 @@ export function plainView(output: Output, options: PlainOptions): ProgressView {
     if (queue === undefined) {
       queue = {
         step,
+        number: ++numbers,
         lines: [],
         unannounced: true,
         ended: false,
@@ -100,7 +109,21 @@ export function plainView(output: Output, options: PlainOptions): ProgressView {
     return queue;
   };
 
+  const addCached = () => {
+    for (const step of cached.sort((a, b) => a.index - b.index)) {
+      const queue = queueOf(step);
+      queue.lines.push(endText(step));
+      queue.ended = true;
+    }
+    cached = [];
+  };
+
   const add = (step: Step, event: BuildEvent) => {
+    if (event.type === 'completed' && event.cached && !queues.has(step.id)) {
+      cached.push(step);
+      return;
+    }
+    addCached();
     const queue = queueOf(step);
     if (event.type === 'log') {
       let splitter = queue.splitters.get(event.stream);
@@ -139,6 +162,7 @@ export function plainView(output: Output, options: PlainOptions): ProgressView {
     },
     finish(outcome) {
       clearInterval(timer);
+      addCached();
       for (const queue of queues.values()) {
         if (!queue.ended) {
           for (const splitter of queue.splitters.values()) {

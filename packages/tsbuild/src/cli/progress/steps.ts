@@ -5,8 +5,8 @@ import { type Line, type LineSplitter, lineSplitter } from './lines.js';
 export interface Step {
   id: string;
   name: string;
-  /** In the order in which steps began, from 1; undefined before that. */
-  number?: number;
+  /** Place among the steps as they became known: the order of the Dockerfile. */
+  index: number;
   startedAt?: number;
   completedAt?: number;
   cached: boolean;
@@ -39,8 +39,6 @@ export interface Steps {
   all: Step[];
   warnings: WarningEvent[];
   notices: NoticeEvent[];
-  /** Number of steps that began. */
-  begun: number;
   apply(event: BuildEvent): Step | undefined;
   get(id: string): Step | undefined;
 }
@@ -54,7 +52,6 @@ export function trackSteps(): Steps {
     all: [],
     warnings: [],
     notices: [],
-    begun: 0,
     get: (id) => byId.get(id),
     apply(event) {
       if (event.type === 'warning') {
@@ -66,13 +63,14 @@ export function trackSteps(): Steps {
         return undefined;
       }
       const step = byId.get(event.id) ?? add(event.id);
-      applyToStep(step, event, () => ++steps.begun);
+      applyToStep(step, event);
       return step;
     },
   };
   const add = (id: string): Step => {
     const step: Step = {
       id,
+      index: steps.all.length,
       name: id,
       cached: false,
       canceled: false,
@@ -88,19 +86,17 @@ export function trackSteps(): Steps {
 
 type StepEvent = Exclude<BuildEvent, WarningEvent | NoticeEvent>;
 
-function applyToStep(step: Step, event: StepEvent, nextNumber: () => number): void {
+function applyToStep(step: Step, event: StepEvent): void {
   switch (event.type) {
     case 'vertex':
       step.name = event.name;
       break;
     case 'started':
-      step.number ??= nextNumber();
       step.startedAt ??= event.at;
       // A step may run again after a cache hit turned out unusable.
       delete step.completedAt;
       break;
     case 'completed':
-      step.number ??= nextNumber();
       step.startedAt ??= event.at;
       step.completedAt = event.at;
       step.cached = event.cached;

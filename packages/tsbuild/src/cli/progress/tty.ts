@@ -137,7 +137,7 @@ function header(steps: Steps, startedAt: number, now: number, end: string): Row 
 }
 
 function finalRows(steps: Steps, startedAt: number, now: number, end: string): Row[] {
-  const begun = inOrder(steps);
+  const begun = begunSteps(steps);
   return [
     header(steps, startedAt, now, end),
     ...begun.flatMap((step) => [
@@ -147,15 +147,14 @@ function finalRows(steps: Steps, startedAt: number, now: number, end: string): R
   ];
 }
 
-function inOrder(steps: Steps): Step[] {
-  return steps.all
-    .filter((step) => step.number !== undefined)
-    .sort((a, b) => (a.number ?? 0) - (b.number ?? 0));
+/** In the order of the Dockerfile, whatever began first. */
+function begunSteps(steps: Steps): Step[] {
+  return steps.all.filter((step) => step.startedAt !== undefined);
 }
 
 /** The frame for a screen of `height` lines. */
 function liveRows(steps: Steps, startedAt: number, now: number, height: number): Row[] {
-  const begun = inOrder(steps);
+  const begun = begunSteps(steps);
   const running = begun.filter((step) => step.completedAt === undefined);
   // Room is shared: every running step has its line, then the details get what is left.
   const room = height - 2 - running.length;

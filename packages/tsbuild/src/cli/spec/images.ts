@@ -80,6 +80,7 @@ export const imageSpecs: readonly CommandSpec[] = [
         value: 'OS/ARCH',
         summary: 'Platform that is recorded (default: this machine)',
       },
+      { name: 'quiet', short: 'q', type: 'boolean', summary: 'No progress; print the digest' },
       progressFlag,
       ...storeFlags,
     ],
