@@ -5,76 +5,127 @@
 import { readSync } from 'node:fs';
 import * as native from '@tsbuild/native';
 import type { Fd, Stat } from '@tsbuild/native';
-import { type DiffDir, type DiffRoot, isOpaque, openDiffDir, readDiffDir } from '../snapshot/diff-dir.js';
-import { descend, emptyMergedDir, lookUp, type Found, type MergedDir, mergedRoot, namesOf } from '../snapshot/lower-chain.js';
+import {
+  type DiffDir,
+  type DiffEntry,
+  type DiffRoot,
+  isDirectory,
+  isOpaque,
+  joinPath,
+  openDiffDir,
+  readDiffDir,
+} from '../snapshot/diff-dir.js';
+import {
+  descend,
+  emptyMergedDir,
+  type Found,
+  lookUp,
+  type MergedDir,
+  mergedRoot,
+  namesOf,
+} from '../snapshot/lower-chain.js';
 
-const { S_IFMT, S_IFDIR, S_IFREG, S_IFLNK, O_RDONLY, O_NOFOLLOW, O_NONBLOCK, RESOLVE_BENEATH } = native.constants;
+const { S_IFMT, S_IFREG, S_IFLNK, O_RDONLY, O_NOFOLLOW, O_NONBLOCK, RESOLVE_BENEATH } = native.constants;
 
 /** An entry that is recorded. `dirfd` is open until the next entry is asked for. */
 export type Change =
   | { kind: 'entry'; path: Buffer; stat: Stat; dirfd: Fd; name: Buffer }
   | { kind: 'removed'; path: Buffer };
 
-interface Ancestor {
+interface Located {
   path: Buffer;
   stat: Stat;
   dirfd: Fd;
   name: Buffer;
-  written: boolean;
+}
+
+/** A directory that is being walked; kept in a list, since a step can make a tree as deep as it likes. */
+interface Level {
+  dir: DiffDir;
+  lower: MergedDir;
+  /** Nothing of the lower layers shows in it. */
+  opaque: boolean;
+  path: string;
+  entries: DiffEntry[];
+  next: number;
+  /** The directory itself as an entry; none for the root, which no layer records. */
+  self?: Located;
 }
 
 /**
- * @param lower diffs of the layers below, top first
  * The directories on the way to a change come before it, once each, with their own metadata.
+ * @param lower diffs of the layers below, top first
  */
 export function* changesOf(diff: DiffRoot, lower: readonly DiffDir[]): Generator<Change> {
-  yield* walk(diff, mergedRoot(lower), isOpaque(diff), '', []);
-}
-
-function* walk(
-  dir: DiffDir,
-  lower: MergedDir,
-  opaque: boolean,
-  path: string,
-  ancestors: Ancestor[],
-): Generator<Change> {
-  for (const { name, whiteout, stat } of withVanished(dir, lower, opaque)) {
-    const below = lookUp(lower, name);
-    const childPath = path === '' ? name.toString('latin1') : `${path}/${name.toString('latin1')}`;
-    const bytes = Buffer.from(childPath, 'latin1');
-    if (whiteout || stat === undefined) {
-      if (below === undefined) continue;
-      yield* parents(ancestors);
-      yield { kind: 'removed', path: bytes };
-      continue;
-    }
-    const self: Ancestor = { path: bytes, stat, dirfd: dir.fd, name, written: false };
-    if (below === undefined || !isSame(self, below)) yield* parents([...ancestors, self]);
-    if ((stat.mode & S_IFMT) === S_IFDIR) yield* walkChild(dir, lower, below, opaque, childPath, [...ancestors, self]);
-  }
-}
-
-function* walkChild(
-  dir: DiffDir,
-  lower: MergedDir,
-  below: Found | undefined,
-  opaque: boolean,
-  path: string,
-  ancestors: Ancestor[],
-): Generator<Change> {
-  const name = ancestors.at(-1)?.name as Buffer;
-  const child = openDiffDir(dir, name);
-  const childLower = below !== undefined && isDirectory(below.stat) ? descend(lower, name) : emptyMergedDir;
+  const levels: Level[] = [enter(diff, mergedRoot(lower), isOpaque(diff), '')];
+  // How many levels, from the top of the tree, have been recorded; the root counts as such.
+  let recorded = 1;
   try {
-    yield* walk(child, childLower, opaque || isOpaque(child), path, ancestors);
+    for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
+      const entry = level.entries[level.next++];
+      if (entry === undefined) {
+        levels.pop();
+        leave(level);
+        recorded = Math.min(recorded, levels.length);
+        continue;
+      }
+      const found = compare(level, entry);
+      if (found.changed) {
+        for (; recorded < levels.length; recorded++) yield { kind: 'entry', ...(levels[recorded]?.self as Located) };
+        if (found.self === undefined) yield { kind: 'removed', path: found.path };
+        else yield { kind: 'entry', ...found.self };
+      }
+      if (found.self === undefined || !isDirectory(found.self.stat)) continue;
+      levels.push(enterChild(level, found.self, found.below));
+      if (found.changed) recorded = levels.length;
+    }
   } finally {
-    if (childLower !== emptyMergedDir) childLower.close();
-    native.close(child.fd);
+    for (const level of levels) leave(level);
   }
+}
+
+function enter(dir: DiffDir, lower: MergedDir, opaque: boolean, path: string): Level {
+  return { dir, lower, opaque, path, entries: withVanished(dir, lower, opaque), next: 0 };
+}
+
+function enterChild(level: Level, self: Located, below: Found | undefined): Level {
+  const dir = openDiffDir(level.dir, self.name);
+  let lower = emptyMergedDir;
+  try {
+    if (below !== undefined && isDirectory(below.stat)) lower = descend(level.lower, self.name);
+    return { ...enter(dir, lower, level.opaque || isOpaque(dir), self.path.toString('latin1')), self };
+  } catch (error) {
+    lower.close();
+    native.close(dir.fd);
+    throw error;
+  }
+}
+
+/** Closes what enterChild opened; the root is the caller's. */
+function leave(level: Level): void {
+  if (level.self === undefined) return;
+  level.lower.close();
+  native.close(level.dir.fd);
+}
+
+interface Compared {
+  path: Buffer;
+  changed: boolean;
+  /** Undefined for what is gone. */
+  self?: Located;
+  below?: Found | undefined;
+}
+
+function compare(level: Level, { name, whiteout, stat }: DiffEntry): Compared {
+  const path = Buffer.from(joinPath(level.path, name.toString('latin1')), 'latin1');
+  const below = lookUp(level.lower, name);
+  if (whiteout || stat === undefined) return { path, changed: below !== undefined };
+  const self = { path, stat, dirfd: level.dir.fd, name };
+  return { path, changed: below === undefined || !isSame(self, below), self, below };
 }
 
 /** Entries of a diff's directory; below an opaque one also the lower names that it hides, as whiteouts. */
-function withVanished(dir: DiffDir, lower: MergedDir, opaque: boolean) {
+function withVanished(dir: DiffDir, lower: MergedDir, opaque: boolean): DiffEntry[] {
   const entries = readDiffDir(dir);
   if (!opaque || lower.parts.length === 0) return entries;
   const present = new Set(entries.map(({ name }) => name.toString('latin1')));
@@ -84,24 +135,11 @@ function withVanished(dir: DiffDir, lower: MergedDir, opaque: boolean) {
   return [...entries, ...vanished].sort((a, b) => Buffer.compare(a.name, b.name));
 }
 
-function* parents(ancestors: readonly Ancestor[]): Generator<Change> {
-  for (const ancestor of ancestors) {
-    if (ancestor.written) continue;
-    ancestor.written = true;
-    const { path, stat, dirfd, name } = ancestor;
-    yield { kind: 'entry', path, stat, dirfd, name };
-  }
-}
-
-function isDirectory(stat: Stat): boolean {
-  return (stat.mode & S_IFMT) === S_IFDIR;
-}
-
 /**
  * Equal to the lower entry: type, mode, owner, device, capability; for all but directories size and time too, and
  * the content where both times have whole seconds only (BuildKit's sameDirent).
  */
-function isSame(upper: Ancestor, lower: Found): boolean {
+function isSame(upper: Located, lower: Found): boolean {
   const [a, b] = [upper.stat, lower.stat];
   const equal =
     a.mode === b.mode && a.uid === b.uid && a.gid === b.gid && a.rdevMajor === b.rdevMajor && a.rdevMinor === b.rdevMinor;

@@ -36,6 +36,8 @@ export function randomSnapshotId(): SnapshotId {
 
 export class Shelf {
   readonly #folder: string;
+  /** This process published something that is not synced. */
+  #published = false;
 
   constructor(private readonly options: ShelfOptions) {
     this.#folder = `${options.root}/snapshots`;
@@ -87,6 +89,7 @@ export class Shelf {
     for (;;) {
       try {
         renameSync(workshop.folder, this.pathOf(id));
+        this.#published = true;
         return id;
       } catch (error) {
         const { code } = error as NodeJS.ErrnoException;
@@ -164,6 +167,9 @@ export class Shelf {
   }
 
   async sync(): Promise<void> {
+    // What other processes left unsynced waits for one that has something to sync itself.
+    if (!this.#published) return;
+    this.#published = false;
     const unsynced = this.#ids()
       .map((id) => this.pathOf(id))
       .filter((folder) => readMeta(folder)?.bootId === bootId() && !existsSync(`${folder}/${syncedMark}`));

@@ -54,8 +54,8 @@ export interface Snapshotter {
   usage(id: SnapshotId): Promise<{ bytes: number; files: number }>;
 
   /**
-   * Writes the store's file system to its device and marks the snapshots published before as synced. Costs what
-   * there is to write: to be called once, when a build is over.
+   * Where this process published snapshots: writes the store's file system to its device and marks all snapshots
+   * published before as synced. Costs what there is to write: to be called once, when a build is over.
    */
   sync(): Promise<void>;
 }

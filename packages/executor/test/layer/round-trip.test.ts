@@ -153,3 +153,22 @@ test('GNU tar reads the same tree out of a whole root file system', { skip: isRo
     { numRuns: 15, seed: 21 },
   );
 });
+
+test('a tree deeper than any path or call stack is packed', { skip: isRoot ? false : 'needs root' }, async () => {
+  const store = newStore('overlay');
+  try {
+    const draft = await store.snapshotter.draft();
+    let fd = native.openat2(draft.fd, '.', C.O_PATH | C.O_DIRECTORY, 0, 0);
+    for (let depth = 0; depth < 3000; depth++) {
+      native.mkdirat(fd, 'd', 0o755);
+      const next = native.openat2(fd, 'd', C.O_PATH | C.O_DIRECTORY, 0, 0);
+      native.close(fd);
+      fd = next;
+    }
+    native.close(fd);
+    const tar = await store.pack([await draft.commit()], 0);
+    assert.ok(tar.includes(Buffer.from('d/'.repeat(3000))));
+  } finally {
+    await store.remove();
+  }
+});
