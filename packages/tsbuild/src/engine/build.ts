@@ -100,7 +100,7 @@ function showResolving(resolver: SourceResolver, emit: EventSink): SourceResolve
       const again = asked.has(id);
       const work = () => resolver.resolveImage(reference, platform, signal);
       if (again) return await work();
-      const first = withStep(emit, { id, name: `[internal] load metadata for ${name}` }, work);
+      const first = withStep(emit, { id, name: `[internal] load metadata for ${name}`, signal }, work);
       asked.set(id, first);
       return await first;
     },

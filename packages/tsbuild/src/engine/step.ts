@@ -6,6 +6,8 @@ export interface OwnStep {
   id: string;
   name: string;
   platform?: string;
+  /** Once it is aborted, the work's failure is a cancellation, whatever it throws. */
+  signal?: AbortSignal;
 }
 
 /** Runs the work as a step of that name; its events tell how it went. */
@@ -18,7 +20,7 @@ export async function withStep<T>(emit: EventSink, step: OwnStep, work: (id: str
     emit({ type: 'completed', id, at: Date.now(), cached: false });
     return value;
   } catch (error) {
-    const canceled = TsbuildError.is(error) && error.code.startsWith('TSB_CANCELLED_');
+    const canceled = step.signal?.aborted === true || (TsbuildError.is(error) && error.code.startsWith('TSB_CANCELLED_'));
     const message = error instanceof Error ? error.message : String(error);
     emit({ type: 'completed', id, at: Date.now(), cached: false, error: message, ...(canceled ? { canceled } : {}) });
     throw error;

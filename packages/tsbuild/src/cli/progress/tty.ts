@@ -147,9 +147,11 @@ function finalRows(steps: Steps, startedAt: number, now: number, end: string): R
   ];
 }
 
-/** In the order of the Dockerfile, whatever began first. */
+/** In the order of the Dockerfile, whatever began first; what has no place in it comes before. */
 function begunSteps(steps: Steps): Step[] {
-  return steps.all.filter((step) => step.startedAt !== undefined);
+  const begun = steps.all.filter((step) => step.startedAt !== undefined);
+  const internal = (step: Step) => step.name.startsWith('[internal]');
+  return [...begun.filter(internal), ...begun.filter((step) => !internal(step))];
 }
 
 /** The frame for a screen of `height` lines. */
