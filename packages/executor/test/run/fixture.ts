@@ -47,7 +47,7 @@ export interface Ran extends SandboxResult {
 export function makeFixture(): Fixture {
   const folder = mkdtempSync(join(tmpdir(), 'tsbuild-run-'));
   const [base, upper, work] = ['base', 'upper', 'work'].map((name) => join(folder, name)) as [string, string, string];
-  for (const path of [base, upper, work, ...['bin', 'etc', 'root', 'tmp'].map((name) => join(base, name))]) {
+  for (const path of [base, upper, work, ...['bin', 'dev', 'etc', 'proc', 'root', 'sys', 'tmp'].map((name) => join(base, name))]) {
     mkdirSync(path);
   }
   copyFileSync(busybox, join(base, 'bin/busybox'));
