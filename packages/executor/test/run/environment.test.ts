@@ -9,22 +9,52 @@ const path: [string, string] = ['PATH', '/usr/local/sbin:/usr/local/bin:/usr/sbi
 describe('environment', () => {
   test('has PATH and HOME where nothing sets them', () => {
     assert.deepEqual(buildEnvironment({ env: [], proxyEnv: [] }, [], '/root'), [path, ['HOME', '/root']]);
-    assert.deepEqual(buildEnvironment({ env: [['HOME', '/h'], ['PATH', '/p']], proxyEnv: [] }, [], '/root'), [['HOME', '/h'], ['PATH', '/p']]);
+    assert.deepEqual(
+      buildEnvironment(
+        {
+          env: [
+            ['HOME', '/h'],
+            ['PATH', '/p'],
+          ],
+          proxyEnv: [],
+        },
+        [],
+        '/root',
+      ),
+      [
+        ['HOME', '/h'],
+        ['PATH', '/p'],
+      ],
+    );
   });
 
   test('has proxies in both cases, without overriding what the image sets', () => {
     assert.deepEqual(
-      buildEnvironment({ env: [['no_proxy', 'a']], proxyEnv: [['HTTP_PROXY', 'p'], ['no_proxy', 'b']] }, [], '/'),
+      buildEnvironment(
+        {
+          env: [['no_proxy', 'a']],
+          proxyEnv: [
+            ['HTTP_PROXY', 'p'],
+            ['no_proxy', 'b'],
+          ],
+        },
+        [],
+        '/',
+      ),
       [['no_proxy', 'a'], ['HTTP_PROXY', 'p'], ['http_proxy', 'p'], ['NO_PROXY', 'b'], path, ['HOME', '/']],
     );
   });
 
   test('has secrets, which win', () => {
-    assert.deepEqual(buildEnvironment({ env: [['T', 'old']], proxyEnv: [] }, [['T', 'new']], '/'), [['T', 'new'], path, ['HOME', '/']]);
+    assert.deepEqual(buildEnvironment({ env: [['T', 'old']], proxyEnv: [] }, [['T', 'new']], '/'), [
+      ['T', 'new'],
+      path,
+      ['HOME', '/'],
+    ]);
   });
 });
 
-test('hosts file is docker\'s', () => {
+test("hosts file is docker's", () => {
   assert.equal(
     hostsFile('buildkitsandbox', [{ name: 'a.b', address: '1.2.3.4' }]),
     '127.0.0.1\tlocalhost buildkitsandbox\n::1\tlocalhost ip6-localhost ip6-loopback\n1.2.3.4\ta.b\n',
@@ -32,12 +62,26 @@ test('hosts file is docker\'s', () => {
 });
 
 describe('resolver file', () => {
-  const files = (text: string, resolved = '') => (path: string) => (path === '/etc/resolv.conf' ? text : resolved);
-  const fallback = 'nameserver 8.8.8.8\nnameserver 8.8.4.4\nnameserver 2001:4860:4860::8888\nnameserver 2001:4860:4860::8844\n';
+  const files =
+    (text: string, resolved = '') =>
+    (path: string) =>
+      path === '/etc/resolv.conf' ? text : resolved;
+  const fallback =
+    'nameserver 8.8.8.8\nnameserver 8.8.4.4\nnameserver 2001:4860:4860::8888\nnameserver 2001:4860:4860::8844\n';
   for (const [what, network, read, expected] of [
     ['is unchanged on the host network', 'host', files('nameserver 127.0.0.53\n'), 'nameserver 127.0.0.53\n'],
-    ['loses loopback servers elsewhere', 'none', files('search x\nnameserver 127.0.0.1\nnameserver 1.1.1.1\n'), 'search x\nnameserver 1.1.1.1\n'],
-    ['comes from systemd-resolved behind its stub', 'none', files('nameserver 127.0.0.53\n', 'nameserver 9.9.9.9\n'), 'nameserver 9.9.9.9\n'],
+    [
+      'loses loopback servers elsewhere',
+      'none',
+      files('search x\nnameserver 127.0.0.1\nnameserver 1.1.1.1\n'),
+      'search x\nnameserver 1.1.1.1\n',
+    ],
+    [
+      'comes from systemd-resolved behind its stub',
+      'none',
+      files('nameserver 127.0.0.53\n', 'nameserver 9.9.9.9\n'),
+      'nameserver 9.9.9.9\n',
+    ],
     ['falls back to public servers', 'none', files('search x\nnameserver ::1\n'), `search x\n${fallback}`],
   ] as const) {
     test(what, () => assert.equal(resolverFile(network, read), expected));
@@ -46,8 +90,15 @@ describe('resolver file', () => {
 
 describe('wire form', () => {
   const spec: SandboxSpec = {
-    args: ['x'], env: [['A', 'é']], cwd: '/', uid: 0, gid: 0, groups: [5], hostname: 'h',
-    root: { lower: ['/l'], upper: '/u', work: '/w' }, network: 'none',
+    args: ['x'],
+    env: [['A', 'é']],
+    cwd: '/',
+    uid: 0,
+    gid: 0,
+    groups: [5],
+    hostname: 'h',
+    root: { lower: ['/l'], upper: '/u', work: '/w' },
+    network: 'none',
     mounts: [
       { type: 'bind', target: '/t', source: { fd: 17 }, readonly: true },
       { type: 'file', target: '/f', data: Buffer.from('a\0b'), mode: 0o755, uid: 1, gid: 2 },
@@ -65,10 +116,18 @@ describe('wire form', () => {
     assert.deepEqual(fds, [17]);
     const records = decodeRecords(data);
     for (const expected of [
-      ['userns', '1'], ['env', 'A=é'], ['private-network', '1'], ['root.lower', '/l'], ['mount.fd', '5'],
-      ['mount.executable', '1'], ['mount.data', 'a\0b'],
+      ['userns', '1'],
+      ['env', 'A=é'],
+      ['private-network', '1'],
+      ['root.lower', '/l'],
+      ['mount.fd', '5'],
+      ['mount.executable', '1'],
+      ['mount.data', 'a\0b'],
     ]) {
-      assert.ok(records.some((record) => record.join('=') === expected.join('=')), expected.join('='));
+      assert.ok(
+        records.some((record) => record.join('=') === expected.join('=')),
+        expected.join('='),
+      );
     }
   });
 

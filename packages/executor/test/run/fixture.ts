@@ -1,6 +1,14 @@
 /** A busybox root file system in a temporary folder, and steps run on it. */
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,9 +18,48 @@ import type { SandboxSpec } from '../../src/run/spec.js';
 
 const busybox = '/bin/busybox';
 const applets = [
-  'cat', 'chmod', 'chown', 'cp', 'df', 'echo', 'env', 'find', 'grep', 'head', 'hostname', 'id', 'ip', 'ls', 'mkdir',
-  'mknod', 'mount', 'mv', 'ping', 'ps', 'pwd', 'readlink', 'rm', 'rmdir', 'sed', 'setsid', 'sh', 'sleep', 'sort',
-  'stat', 'stty', 'su', 'tail', 'test', 'touch', 'tr', 'true', 'tty', 'umount', 'unshare', 'wc', 'yes',
+  'cat',
+  'chmod',
+  'chown',
+  'cp',
+  'df',
+  'echo',
+  'env',
+  'find',
+  'grep',
+  'head',
+  'hostname',
+  'id',
+  'ip',
+  'ls',
+  'mkdir',
+  'mknod',
+  'mount',
+  'mv',
+  'ping',
+  'ps',
+  'pwd',
+  'readlink',
+  'rm',
+  'rmdir',
+  'sed',
+  'setsid',
+  'sh',
+  'sleep',
+  'sort',
+  'stat',
+  'stty',
+  'su',
+  'tail',
+  'test',
+  'touch',
+  'tr',
+  'true',
+  'tty',
+  'umount',
+  'unshare',
+  'wc',
+  'yes',
 ];
 
 /** Why steps cannot run here, or false; for the `skip` option of tests. */
@@ -46,13 +93,25 @@ export interface Ran extends SandboxResult {
 
 export function makeFixture(): Fixture {
   const folder = mkdtempSync(join(tmpdir(), 'tsbuild-run-'));
-  const [base, upper, work] = ['base', 'upper', 'work'].map((name) => join(folder, name)) as [string, string, string];
-  for (const path of [base, upper, work, ...['bin', 'dev', 'etc', 'proc', 'root', 'sys', 'tmp'].map((name) => join(base, name))]) {
+  const [base, upper, work] = ['base', 'upper', 'work'].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string,
+  ];
+  for (const path of [
+    base,
+    upper,
+    work,
+    ...['bin', 'dev', 'etc', 'proc', 'root', 'sys', 'tmp'].map((name) => join(base, name)),
+  ]) {
     mkdirSync(path);
   }
   copyFileSync(busybox, join(base, 'bin/busybox'));
   for (const applet of applets) symlinkSync('busybox', join(base, 'bin', applet));
-  writeFileSync(join(base, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\nbob:x:1000:1001:Bob:/home/bob:/bin/sh\n');
+  writeFileSync(
+    join(base, 'etc/passwd'),
+    'root:x:0:0:root:/root:/bin/sh\nbob:x:1000:1001:Bob:/home/bob:/bin/sh\n',
+  );
   writeFileSync(join(base, 'etc/group'), 'root:x:0:\nwheel:x:10:root,bob\nstaff:x:1001:\n');
   const spec = (command: string, changes: Partial<SandboxSpec> = {}): SandboxSpec => ({
     args: ['/bin/sh', '-c', command],
@@ -80,8 +139,15 @@ export function makeFixture(): Fixture {
 
 export async function run(spec: SandboxSpec, signal = AbortSignal.timeout(60_000)): Promise<Ran> {
   const chunks = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
-  const result = await runInSandbox(spec, { signal, onOutput: (stream, chunk) => chunks[stream].push(chunk) });
-  return { ...result, stdout: Buffer.concat(chunks.stdout).toString(), stderr: Buffer.concat(chunks.stderr).toString() };
+  const result = await runInSandbox(spec, {
+    signal,
+    onOutput: (stream, chunk) => chunks[stream].push(chunk),
+  });
+  return {
+    ...result,
+    stdout: Buffer.concat(chunks.stdout).toString(),
+    stderr: Buffer.concat(chunks.stderr).toString(),
+  };
 }
 
 /** Compiles native/test/helper/NAME.c into the fixture's root; undefined where there is no compiler. */

@@ -2,7 +2,17 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { rmSync } from 'node:fs';
@@ -24,7 +34,7 @@ describe('sandbox', { skip: cannotRun() }, () => {
     }
   });
 
-  test('gives the command docker\'s capability sets, no no_new_privs, a filter', async () => {
+  test("gives the command docker's capability sets, no no_new_privs, a filter", async () => {
     const { stdout } = await fixture.run('grep -E "^(Cap|NoNewPrivs|Seccomp):?" /proc/self/status; umask');
     assert.deepEqual(stdout.replaceAll('\t', ' ').trim().split('\n'), [
       'CapInh: 0000000000000000',
@@ -45,47 +55,70 @@ describe('sandbox', { skip: cannotRun() }, () => {
       gid: 1001,
       groups: [1001, 10],
     });
-    assert.deepEqual(stdout.trim().split('\n').map((line) => line.trim().split(/\s+/)), [
-      ['Uid:', '1000', '1000', '1000', '1000'],
-      ['Gid:', '1001', '1001', '1001', '1001'],
-      ['Groups:', '10', '1001'],
-      ['CapInh:', '0000000000000000'],
-      ['CapPrm:', '0000000000000000'],
-      ['CapEff:', '0000000000000000'],
-      ['CapBnd:', '00000000a80425fb'],
-      ['CapAmb:', '0000000000000000'],
-    ]);
+    assert.deepEqual(
+      stdout
+        .trim()
+        .split('\n')
+        .map((line) => line.trim().split(/\s+/)),
+      [
+        ['Uid:', '1000', '1000', '1000', '1000'],
+        ['Gid:', '1001', '1001', '1001', '1001'],
+        ['Groups:', '10', '1001'],
+        ['CapInh:', '0000000000000000'],
+        ['CapPrm:', '0000000000000000'],
+        ['CapEff:', '0000000000000000'],
+        ['CapBnd:', '00000000a80425fb'],
+        ['CapAmb:', '0000000000000000'],
+      ],
+    );
   });
 
   test('runs in namespaces of its own, and keeps the network of the host', async () => {
-    const { stdout } = await fixture.run('for n in cgroup ipc mnt net pid uts; do readlink /proc/self/ns/$n; done; hostname');
+    const { stdout } = await fixture.run(
+      'for n in cgroup ipc mnt net pid uts; do readlink /proc/self/ns/$n; done; hostname',
+    );
     const lines = stdout.trim().split('\n');
     const own = ['cgroup', 'ipc', 'mnt', 'net', 'pid', 'uts'].map((name) =>
       spawnSync('readlink', [`/proc/self/ns/${name}`], { encoding: 'utf8' }).stdout.trim(),
     );
-    assert.deepEqual(lines.slice(0, 6).map((line, index) => line === own[index]), [false, false, false, true, false, false]);
+    assert.deepEqual(
+      lines.slice(0, 6).map((line, index) => line === own[index]),
+      [false, false, false, true, false, false],
+    );
     assert.equal(lines[6], 'buildkitsandbox');
   });
 
   test('network none has only loopback, and it is up', async () => {
-    const { stdout } = await fixture.run('ls /sys/class/net; ip -o addr; ping -c1 -W1 127.0.0.1 >/dev/null && echo pong', {
-      network: 'none',
-    });
+    const { stdout } = await fixture.run(
+      'ls /sys/class/net; ip -o addr; ping -c1 -W1 127.0.0.1 >/dev/null && echo pong',
+      {
+        network: 'none',
+      },
+    );
     assert.match(stdout, /^lo\n/);
     assert.doesNotMatch(stdout, /^2:/m);
     assert.match(stdout, /LOOPBACK,UP|inet 127\.0\.0\.1/);
   });
 
   test('sees nothing of the host: no mounts, no way above the root, no descriptors', async () => {
-    const { stdout } = await fixture.run('ls -a /.. | tr "\\n" " "; echo; cat /proc/mounts; echo fds; ls /proc/self/fd; ls -l /proc/1/exe; cat /proc/1/environ');
+    const { stdout } = await fixture.run(
+      'ls -a /.. | tr "\\n" " "; echo; cat /proc/mounts; echo fds; ls /proc/self/fd; ls -l /proc/1/exe; cat /proc/1/environ',
+    );
     const [above, ...rest] = stdout.split('\n');
     assert.equal(above, '. .. bin dev etc proc root sys tmp ');
     const mounts = rest.slice(0, rest.indexOf('fds')).map((line) => line.split(' ')[1] ?? '');
-    const allowed = /^(\/|\/dev(\/(null|zero|full|random|urandom|tty|pts|shm|mqueue))?|\/sys(\/.*)?|\/proc(\/(bus|fs|irq|sys|sysrq-trigger|acpi|asound|kcore|keys|latency_stats|timer_list|timer_stats|sched_debug|scsi))?)$/;
-    assert.deepEqual(mounts.filter((path) => !allowed.test(path)), []);
+    const allowed =
+      /^(\/|\/dev(\/(null|zero|full|random|urandom|tty|pts|shm|mqueue))?|\/sys(\/.*)?|\/proc(\/(bus|fs|irq|sys|sysrq-trigger|acpi|asound|kcore|keys|latency_stats|timer_list|timer_stats|sched_debug|scsi))?)$/;
+    assert.deepEqual(
+      mounts.filter((path) => !allowed.test(path)),
+      [],
+    );
     assert.equal(mounts.filter((path) => path === '/').length, 1);
     // 3 is the directory that ls itself reads.
-    assert.deepEqual(rest.slice(rest.indexOf('fds') + 1).filter((line) => /^\d+$/.test(line)), ['0', '1', '2', '3']);
+    assert.deepEqual(
+      rest.slice(rest.indexOf('fds') + 1).filter((line) => /^\d+$/.test(line)),
+      ['0', '1', '2', '3'],
+    );
     assert.doesNotMatch(stdout, /tsbuild-run-/);
   });
 
@@ -98,40 +131,79 @@ describe('sandbox', { skip: cannotRun() }, () => {
     assert.equal(stdout.replaceAll('0\n', ''), '');
   });
 
-  test('has docker\'s devices', async () => {
-    const { stdout } = await fixture.run('cd /dev; ls | tr "\\n" " "; for d in null zero full random urandom tty; do stat -c "%n %F %a %t:%T" $d; done; for l in fd stdin stdout stderr ptmx; do readlink $l; done; echo x >null; head -c3 zero | wc -c; df -k /dev/shm | tail -1');
+  test("has docker's devices", async () => {
+    const { stdout } = await fixture.run(
+      'cd /dev; ls | tr "\\n" " "; for d in null zero full random urandom tty; do stat -c "%n %F %a %t:%T" $d; done; for l in fd stdin stdout stderr ptmx; do readlink $l; done; echo x >null; head -c3 zero | wc -c; df -k /dev/shm | tail -1',
+    );
     const lines = stdout.trim().split('\n');
-    assert.equal(lines[0], 'fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero null character special file 666 1:3');
+    assert.equal(
+      lines[0],
+      'fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero null character special file 666 1:3',
+    );
     assert.deepEqual(lines.slice(1, 6), [
-      'zero character special file 666 1:5', 'full character special file 666 1:7', 'random character special file 666 1:8',
-      'urandom character special file 666 1:9', 'tty character special file 666 5:0',
+      'zero character special file 666 1:5',
+      'full character special file 666 1:7',
+      'random character special file 666 1:8',
+      'urandom character special file 666 1:9',
+      'tty character special file 666 5:0',
     ]);
-    assert.deepEqual(lines.slice(6, 12), ['/proc/self/fd', '/proc/self/fd/0', '/proc/self/fd/1', '/proc/self/fd/2', 'pts/ptmx', '3']);
+    assert.deepEqual(lines.slice(6, 12), [
+      '/proc/self/fd',
+      '/proc/self/fd/0',
+      '/proc/self/fd/1',
+      '/proc/self/fd/2',
+      'pts/ptmx',
+      '3',
+    ]);
     assert.match(lines[12] ?? '', /^shm +65536 /);
   });
 
-  test('answers every system call as docker\'s profile does', async (t) => {
+  test("answers every system call as docker's profile does", async (t) => {
     if (process.arch !== 'x64') return t.skip('the recorded answers are those of x86_64');
     if (!compileProbe('syscall-probe', fixture)) return t.skip('no C compiler with a static C library');
     const { stdout } = await fixture.run('', { args: ['/bin/syscall-probe'] });
-    const rows = stdout.trim().split('\n').map((line) => line.split(' '));
+    const rows = stdout
+      .trim()
+      .split('\n')
+      .map((line) => line.split(' '));
     const answered = (kind: string, answer: string) =>
       rows.filter((row) => row[0] === kind && row[3] === answer).map((row) => Number(row[1]));
     // Recorded in a container of docker 28.5 on Linux 6.18. The kernel refuses 446,
     // landlock_restrict_self, and with one mapped id 116, setgroups.
-    const refused = expand('56 103 134-136 139 153 155-156 163-185 212 227 236-239 246 248-250 256 272 279 298 300 304 308 312-313 320-321 323 337-423 425-433 438 440 442-443 450 459-461');
-    assert.deepEqual(answered('call', 'EPERM').filter((number) => number !== 446 && !(singleId && number === 116)), refused);
+    const refused = expand(
+      '56 103 134-136 139 153 155-156 163-185 212 227 236-239 246 248-250 256 272 279 298 300 304 308 312-313 320-321 323 337-423 425-433 438 440 442-443 450 459-461',
+    );
+    assert.deepEqual(
+      answered('call', 'EPERM').filter((number) => number !== 446 && !(singleId && number === 116)),
+      refused,
+    );
     const unknown = answered('call', 'ENOSYS');
-    assert.deepEqual(expand('435 467-499').filter((number) => !unknown.includes(number)), []);
+    assert.deepEqual(
+      expand('435 467-499').filter((number) => !unknown.includes(number)),
+      [],
+    );
     assert.deepEqual(answered('call', 'SIGSYS'), []);
-    const argumentsRefused = (kind: string) => rows.filter((row) => row[0] === kind && row[3] === 'EPERM').map((row) => row[2]);
+    const argumentsRefused = (kind: string) =>
+      rows.filter((row) => row[0] === kind && row[3] === 'EPERM').map((row) => row[2]);
     // The kernel itself refuses 80000 (CLONE_SETTLS with a wild pointer).
-    assert.deepEqual(argumentsRefused('clone').filter((flag) => flag !== '80000'), [
-      '20000', '2000000', '4000000', '8000000', '10000000', '20000000', '40000000',
-    ]);
+    assert.deepEqual(
+      argumentsRefused('clone').filter((flag) => flag !== '80000'),
+      ['20000', '2000000', '4000000', '8000000', '10000000', '20000000', '40000000'],
+    );
     // The host's network namespace gives a user namespace no packet sockets (11, 2c): the kernel, not the filter.
-    assert.deepEqual(argumentsRefused('socket').filter((family) => !inUserns || !['11', '2c'].includes(family ?? '')), ['28']);
-    assert.deepEqual(argumentsRefused('personality'), ['1', '2', '4', '10', '40000', '20009', 'ffffffffffffffff']);
+    assert.deepEqual(
+      argumentsRefused('socket').filter((family) => !inUserns || !['11', '2c'].includes(family ?? '')),
+      ['28'],
+    );
+    assert.deepEqual(argumentsRefused('personality'), [
+      '1',
+      '2',
+      '4',
+      '10',
+      '40000',
+      '20009',
+      'ffffffffffffffff',
+    ]);
   });
 
   test('security insecure has all capabilities, no filter, nothing masked', async () => {
@@ -155,7 +227,10 @@ describe('sandbox', { skip: cannotRun() }, () => {
 
   test('can write to /dev/stdout and /dev/stderr, also as another user', async () => {
     const as = singleId ? {} : { uid: 1000, gid: 1001, groups: [1001] };
-    const { stdout, stderr, exitCode } = await fixture.run('echo out >/dev/stdout; echo err >/dev/stderr; cat', as);
+    const { stdout, stderr, exitCode } = await fixture.run(
+      'echo out >/dev/stdout; echo err >/dev/stderr; cat',
+      as,
+    );
     assert.deepEqual({ stdout, stderr, exitCode }, { stdout: 'out\n', stderr: 'err\n', exitCode: 0 });
   });
 
@@ -167,7 +242,9 @@ describe('sandbox', { skip: cannotRun() }, () => {
   test('makes a missing working directory for the user of the step', { skip: singleId }, async () => {
     const { stdout } = await fixture.run('pwd', { cwd: '/x/y', uid: 1000, gid: 1001, groups: [1001] });
     assert.equal(stdout, '/x/y\n');
-    const { stdout: facts } = await fixture.run('stat -c "%u:%g %a" /x /x/y', { root: { lower: [fixture.upper, fixture.base], ...fresh(fixture, 'cwd') } });
+    const { stdout: facts } = await fixture.run('stat -c "%u:%g %a" /x /x/y', {
+      root: { lower: [fixture.upper, fixture.base], ...fresh(fixture, 'cwd') },
+    });
     assert.equal(facts, '1000:1001 755\n1000:1001 755\n');
   });
 
@@ -209,7 +286,9 @@ describe('sandbox', { skip: cannotRun() }, () => {
 
   test('an abort ends everything within a second, also what ignores signals', async () => {
     const abort = new AbortController();
-    const spec = fixture.spec('trap "" TERM INT; setsid sh -c \'trap "" TERM; sleep 33\' & echo go; while :; do sleep 33; done');
+    const spec = fixture.spec(
+      'trap "" TERM INT; setsid sh -c \'trap "" TERM; sleep 33\' & echo go; while :; do sleep 33; done',
+    );
     const { runInSandbox } = await import('../../src/run/sandbox.js');
     let abortedAt = 0;
     const running = runInSandbox(spec, {
@@ -271,13 +350,19 @@ describe('sandbox', { skip: cannotRun() }, () => {
     assert.equal(readFileSync(join(fixture.base, 'plain'), 'utf8'), 'x\n');
     rmSync(join(fixture.base, 'plain'));
     assert.deepEqual(readdirSync(fixture.base).sort(), ['bin', 'dev', 'etc', 'proc', 'root', 'sys', 'tmp']);
-    const empty = await fixture.run('', { args: ['/x'], root: { lower: [], upper: fixture.upper, work: fixture.work } });
+    const empty = await fixture.run('', {
+      args: ['/x'],
+      root: { lower: [], upper: fixture.upper, work: fixture.work },
+    });
     assert.equal(empty.startError, 'exec: "/x": stat /x: no such file or directory');
   });
 
   test('sets resource limits', async () => {
     const { stdout } = await fixture.run('ulimit -n; ulimit -Hn; ulimit -c', {
-      rlimits: [{ name: 'nofile', soft: 123, hard: 456 }, { name: 'core', soft: 0, hard: 0 }],
+      rlimits: [
+        { name: 'nofile', soft: 123, hard: 456 },
+        { name: 'core', soft: 0, hard: 0 },
+      ],
     });
     assert.equal(stdout, '123\n456\n0\n');
   });
@@ -295,12 +380,15 @@ describe('mounts of a step', { skip: cannotRun() }, () => {
     const source = join(fixture.folder, 'source');
     mkdirSync(source);
     utimesSync(join(fixture.base, 'etc'), times, times);
-    const { stdout } = await fixture.run('cat /etc/hosts; ls -d /a/b/c; touch /a/b/c/x 2>/dev/null || echo read-only', {
-      mounts: [
-        { type: 'file', target: '/etc/hosts', data: Buffer.from('hosts\n'), mode: 0o644, uid: 0, gid: 0 },
-        { type: 'bind', target: '/a/b/c', source: { path: source }, readonly: true },
-      ],
-    });
+    const { stdout } = await fixture.run(
+      'cat /etc/hosts; ls -d /a/b/c; touch /a/b/c/x 2>/dev/null || echo read-only',
+      {
+        mounts: [
+          { type: 'file', target: '/etc/hosts', data: Buffer.from('hosts\n'), mode: 0o644, uid: 0, gid: 0 },
+          { type: 'bind', target: '/a/b/c', source: { path: source }, readonly: true },
+        ],
+      },
+    );
     assert.equal(stdout, 'hosts\n/a/b/c\nread-only\n');
     assert.deepEqual(readdirSync(fixture.upper), ['etc']);
     assert.deepEqual(readdirSync(join(fixture.upper, 'etc')), []);
@@ -340,7 +428,12 @@ describe('mounts of a step', { skip: cannotRun() }, () => {
     symlinkSync('../../../../../../../../' + outside, join(fixture.base, 'rel'));
     symlinkSync('/nowhere/at/all', join(fixture.base, 'dangling'));
     const { stdout } = await fixture.run(`ls -d ${outside}/t ${outside}/u /nowhere/at/all/v`, {
-      mounts: ['/abs/t', '/rel/u', '/dangling/v'].map((target) => ({ type: 'tmpfs', target, size: 0, readonly: false })),
+      mounts: ['/abs/t', '/rel/u', '/dangling/v'].map((target) => ({
+        type: 'tmpfs',
+        target,
+        size: 0,
+        readonly: false,
+      })),
     });
     assert.equal(stdout, `/nowhere/at/all/v\n${outside}/t\n${outside}/u\n`);
     assert.deepEqual(readdirSync(outside), []);
@@ -361,14 +454,20 @@ describe('mounts of a step', { skip: cannotRun() }, () => {
     });
     assert.equal(stdout, 'of the treeof the treerefused\n');
     await assert.rejects(
-      fixture.run('true', { mounts: [{ type: 'overlay', target: '/d', lower: [tree], subpath: '/no', readonly: true }] }),
+      fixture.run('true', {
+        mounts: [{ type: 'overlay', target: '/d', lower: [tree], subpath: '/no', readonly: true }],
+      }),
       { code: 'TSB_EXEC_MOUNT', message: 'source /no of mount /d: not found' },
     );
     done();
   });
 
   test('writes to a bind mount go to its own upper directory', async () => {
-    const [tree, upper, work] = ['tree', 'throw-away', 'w'].map((name) => join(fixture.folder, name)) as [string, string, string];
+    const [tree, upper, work] = ['tree', 'throw-away', 'w'].map((name) => join(fixture.folder, name)) as [
+      string,
+      string,
+      string,
+    ];
     for (const path of [tree, upper, work]) mkdirSync(path);
     writeFileSync(join(tree, 'f'), 'old');
     const { stdout } = await fixture.run('echo new > /m/f; cat /m/f', {
@@ -382,12 +481,29 @@ describe('mounts of a step', { skip: cannotRun() }, () => {
 
   test('a secret is a read-only file of the given mode and owner, on no disk', async () => {
     const owner = singleId ? 0 : 1000;
-    const { stdout } = await fixture.run('cat /run/secrets/s; stat -c "%a %u:%g" /run/secrets/s; grep /run/secrets /proc/mounts; /x', {
-      mounts: [
-        { type: 'file', target: '/run/secrets/s', data: Buffer.from('a\0b\n'), mode: 0o400, uid: owner, gid: owner },
-        { type: 'file', target: '/x', data: Buffer.from('#!/bin/sh\necho executed\n'), mode: 0o755, uid: 0, gid: 0 },
-      ],
-    });
+    const { stdout } = await fixture.run(
+      'cat /run/secrets/s; stat -c "%a %u:%g" /run/secrets/s; grep /run/secrets /proc/mounts; /x',
+      {
+        mounts: [
+          {
+            type: 'file',
+            target: '/run/secrets/s',
+            data: Buffer.from('a\0b\n'),
+            mode: 0o400,
+            uid: owner,
+            gid: owner,
+          },
+          {
+            type: 'file',
+            target: '/x',
+            data: Buffer.from('#!/bin/sh\necho executed\n'),
+            mode: 0o755,
+            uid: 0,
+            gid: 0,
+          },
+        ],
+      },
+    );
     const lines = stdout.split('\n');
     assert.deepEqual(lines.slice(0, 2), ['a\0b', `400 ${owner}:${owner}`]);
     assert.match(lines[2] ?? '', /^\S+ \/run\/secrets\/s tmpfs ro,nosuid,nodev,noexec/);
@@ -396,12 +512,15 @@ describe('mounts of a step', { skip: cannotRun() }, () => {
   });
 
   test('tmpfs has the size and read-only flag that were asked for', async () => {
-    const { stdout } = await fixture.run('grep -E " /[tr] " /proc/mounts; stat -c %a /t; touch /r/x 2>/dev/null || echo refused', {
-      mounts: [
-        { type: 'tmpfs', target: '/t', size: 1 << 20, readonly: false },
-        { type: 'tmpfs', target: '/r', size: 0, readonly: true },
-      ],
-    });
+    const { stdout } = await fixture.run(
+      'grep -E " /[tr] " /proc/mounts; stat -c %a /t; touch /r/x 2>/dev/null || echo refused',
+      {
+        mounts: [
+          { type: 'tmpfs', target: '/t', size: 1 << 20, readonly: false },
+          { type: 'tmpfs', target: '/r', size: 0, readonly: true },
+        ],
+      },
+    );
     assert.match(stdout, /^tmpfs \/t tmpfs rw,nosuid,relatime,size=1024k/m);
     assert.match(stdout, /^tmpfs \/r tmpfs ro,nosuid/m);
     assert.match(stdout, /1777\nrefused\n$/);
@@ -411,7 +530,11 @@ describe('mounts of a step', { skip: cannotRun() }, () => {
   for (const [what, target, message] of [
     ['the root', '/', 'invalid mount target "/"'],
     ['/proc', '/proc/self', 'a mount on /proc/self is not allowed'],
-    ['a file where a directory is to be mounted', '/etc/passwd', 'cannot make mount target /etc/passwd: Not a directory'],
+    [
+      'a file where a directory is to be mounted',
+      '/etc/passwd',
+      'cannot make mount target /etc/passwd: Not a directory',
+    ],
   ] as const) {
     test(`refuses ${what} as target`, async () => {
       await assert.rejects(

@@ -11,14 +11,18 @@ describe('users of a root file system', () => {
   let root: number;
   before(() => {
     folder = mkdtempSync(join(tmpdir(), 'tsbuild-users-'));
-    for (const path of ['root/etc', 'root/usr', 'none', 'hostile/etc']) mkdirSync(join(folder, path), { recursive: true });
+    for (const path of ['root/etc', 'root/usr', 'none', 'hostile/etc'])
+      mkdirSync(join(folder, path), { recursive: true });
     writeFileSync(
       join(folder, 'root/usr/passwd'),
       'root:x:0:0:root:/root:/bin/sh\n\nbob:x:1000:1001:Bob:/home/bob:/bin/sh\nsame:x:1000:7::/other:\nbroken\nnohome:x:5:5\n',
     );
     // An absolute link is followed inside of the root.
     symlinkSync('/usr/passwd', join(folder, 'root/etc/passwd'));
-    writeFileSync(join(folder, 'root/etc/group'), 'root:x:0:root\nwheel:x:10:root,bob\nstaff:x:1001:\nextra:x:77:bob\n');
+    writeFileSync(
+      join(folder, 'root/etc/group'),
+      'root:x:0:root\nwheel:x:10:root,bob\nstaff:x:1001:\nextra:x:77:bob\n',
+    );
     symlinkSync('/etc/passwd', join(folder, 'hostile/etc/passwd'));
     mkdirSync(join(folder, 'hostile/etc/group'));
     root = openSync(join(folder, 'root'), 'r');
@@ -50,7 +54,11 @@ describe('users of a root file system', () => {
 
   for (const [user, code, message] of [
     ['nobody2', 'TSB_EXEC_UNKNOWN_USER', 'unable to find user nobody2: no matching entries in passwd file'],
-    ['bob:nogroup2', 'TSB_EXEC_UNKNOWN_GROUP', 'unable to find group nogroup2: no matching entries in group file'],
+    [
+      'bob:nogroup2',
+      'TSB_EXEC_UNKNOWN_GROUP',
+      'unable to find group nogroup2: no matching entries in group file',
+    ],
     ['99999999999', 'TSB_EXEC_BAD_USER', 'USER 99999999999: uids and gids must be in range 0-2147483647'],
   ] as const) {
     test(`USER ${user} is refused`, () => assert.throws(() => resolveUser(root, user), { code, message }));
