@@ -143,7 +143,7 @@ int probe_main(void) {
          ids.newgidmap[0] ? ids.newgidmap : "missing");
   printf("subuid.count=%llu\nsubgid.count=%llu\n", (unsigned long long)ids.uids.total,
          (unsigned long long)ids.gids.total);
-  if (ids.missing != NULL) printf("subids.hint=%s. %s\n", ids.missing, ids.hint);
+  if (ids.missing != NULL && getuid() != 0) printf("subids.hint=%s. %s\n", ids.missing, ids.hint);
 
   fflush(stdout);
   int userns = try(userns_mounts);
