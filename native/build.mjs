@@ -42,7 +42,8 @@ const compiler = process.env.CC?.trim() || 'cc';
 
 function checkTools() {
   const missing = [];
-  if (onPath(compiler.split(/\s+/)[0]) === undefined && !existsSync(compiler.split(/\s+/)[0])) missing.push('a C compiler');
+  if (onPath(compiler.split(/\s+/)[0]) === undefined && !existsSync(compiler.split(/\s+/)[0]))
+    missing.push('a C compiler');
   if (onPath('make') === undefined) missing.push('make');
   if (onPath('python3') === undefined) missing.push('python3');
   if (missing.length === 0) return;
@@ -68,7 +69,8 @@ function nodeGyp() {
     '/usr/share/nodejs/node-gyp/bin/node-gyp.js',
   ];
   const script = scripts.find((path) => path && existsSync(path));
-  if (script === undefined) fail('node-gyp not found; it is part of npm: install npm (on Debian: apt-get install -y npm)');
+  if (script === undefined)
+    fail('node-gyp not found; it is part of npm: install npm (on Debian: apt-get install -y npm)');
   return script;
 }
 
@@ -120,7 +122,17 @@ function buildHelper() {
   if (isFresh(helper, print)) return;
   checkTools();
   const [program, ...flags] = compiler.split(/\s+/);
-  run(program, [...flags, '-std=gnu11', '-O2', '-static', '-Wall', '-Wextra', '-o', `${helper}.tmp`, ...units]);
+  run(program, [
+    ...flags,
+    '-std=gnu11',
+    '-O2',
+    '-static',
+    '-Wall',
+    '-Wextra',
+    '-o',
+    `${helper}.tmp`,
+    ...units,
+  ]);
   // A running helper keeps its own file.
   renameSync(`${helper}.tmp`, helper);
   writeFileSync(`${helper}.stamp`, print);

@@ -15,15 +15,40 @@ export type BytesPath = Buffer | string;
 
 export declare const AT_FDCWD: Fd;
 export declare const constants: {
-  O_RDONLY: number; O_WRONLY: number; O_RDWR: number; O_CREAT: number; O_EXCL: number; O_TRUNC: number;
-  O_APPEND: number; O_NOFOLLOW: number; O_DIRECTORY: number; O_PATH: number; O_CLOEXEC: number; O_NONBLOCK: number;
-  RESOLVE_NO_XDEV: number; RESOLVE_NO_MAGICLINKS: number; RESOLVE_NO_SYMLINKS: number;
-  RESOLVE_BENEATH: number; RESOLVE_IN_ROOT: number;
-  AT_SYMLINK_NOFOLLOW: number; AT_REMOVEDIR: number; AT_EMPTY_PATH: number; AT_SYMLINK_FOLLOW: number;
-  RENAME_NOREPLACE: number; RENAME_EXCHANGE: number;
-  LOCK_SH: number; LOCK_EX: number; LOCK_UN: number;
-  S_IFMT: number; S_IFREG: number; S_IFDIR: number; S_IFLNK: number; S_IFCHR: number; S_IFBLK: number;
-  S_IFIFO: number; S_IFSOCK: number;
+  O_RDONLY: number;
+  O_WRONLY: number;
+  O_RDWR: number;
+  O_CREAT: number;
+  O_EXCL: number;
+  O_TRUNC: number;
+  O_APPEND: number;
+  O_NOFOLLOW: number;
+  O_DIRECTORY: number;
+  O_PATH: number;
+  O_CLOEXEC: number;
+  O_NONBLOCK: number;
+  RESOLVE_NO_XDEV: number;
+  RESOLVE_NO_MAGICLINKS: number;
+  RESOLVE_NO_SYMLINKS: number;
+  RESOLVE_BENEATH: number;
+  RESOLVE_IN_ROOT: number;
+  AT_SYMLINK_NOFOLLOW: number;
+  AT_REMOVEDIR: number;
+  AT_EMPTY_PATH: number;
+  AT_SYMLINK_FOLLOW: number;
+  RENAME_NOREPLACE: number;
+  RENAME_EXCHANGE: number;
+  LOCK_SH: number;
+  LOCK_EX: number;
+  LOCK_UN: number;
+  S_IFMT: number;
+  S_IFREG: number;
+  S_IFDIR: number;
+  S_IFLNK: number;
+  S_IFCHR: number;
+  S_IFBLK: number;
+  S_IFIFO: number;
+  S_IFSOCK: number;
 };
 
 export interface Stat {
@@ -67,12 +92,24 @@ export declare function readdir(dirfd: Fd): { name: Buffer; type: number }[];
 /** Link text; an empty path reads dirfd itself, opened with O_PATH|O_NOFOLLOW. */
 export declare function readlinkat(dirfd: Fd, path: BytesPath): Buffer;
 export declare function mkdirat(dirfd: Fd, name: BytesPath, mode: number): void;
-export declare function mknodat(dirfd: Fd, name: BytesPath, mode: number, devMajor: number, devMinor: number): void;
+export declare function mknodat(
+  dirfd: Fd,
+  name: BytesPath,
+  mode: number,
+  devMajor: number,
+  devMinor: number,
+): void;
 export declare function symlinkat(target: BytesPath, dirfd: Fd, name: BytesPath): void;
 /** Hard link; never follows oldName; an empty oldName with AT_EMPTY_PATH semantics links oldDirfd's file. */
 export declare function linkat(oldDirfd: Fd, oldName: BytesPath, newDirfd: Fd, newName: BytesPath): void;
 export declare function unlinkat(dirfd: Fd, name: BytesPath, flags?: number): void;
-export declare function renameat2(oldDirfd: Fd, oldName: BytesPath, newDirfd: Fd, newName: BytesPath, flags?: number): void;
+export declare function renameat2(
+  oldDirfd: Fd,
+  oldName: BytesPath,
+  newDirfd: Fd,
+  newName: BytesPath,
+  flags?: number,
+): void;
 /** These act on dirfd/name without following a link; an empty name means dirfd itself (O_PATH works). */
 export declare function chownat(dirfd: Fd, name: BytesPath, uid: number, gid: number): void;
 /** chmod of a link is refused by the kernel and is skipped silently. */
@@ -88,7 +125,13 @@ export declare function fsync(fd: Fd): void;
 /** Writes everything of the file system that fd is on to its device (syncfs(2)). */
 export declare function syncfs(fd: Fd): Promise<void>;
 /** Filesystem magic number and free bytes/inodes of the filesystem that fd is on. */
-export declare function statfs(fd: Fd): { type: number; blockSize: number; freeBytes: number; totalBytes: number; freeFiles: number };
+export declare function statfs(fd: Fd): {
+  type: number;
+  blockSize: number;
+  freeBytes: number;
+  totalBytes: number;
+  freeFiles: number;
+};
 
 /** A cancel token: abort() makes the pool work that was given it stop soon and reject with code 'ECANCELED'. */
 export declare class CancelToken {
@@ -172,6 +215,10 @@ export declare function mountOverlay(options: {
   readonly?: boolean;
 }): Fd;
 /** A detached clone of the mount tree at path (open_tree OPEN_TREE_CLONE): read-only if asked. */
-export declare function cloneTree(dirfd: Fd, path: BytesPath, options: { readonly?: boolean; recursive?: boolean }): Fd;
+export declare function cloneTree(
+  dirfd: Fd,
+  path: BytesPath,
+  options: { readonly?: boolean; recursive?: boolean },
+): Fd;
 /** Absolute path of the static helper program. */
 export declare const helperPath: string;

@@ -21,7 +21,8 @@ function load() {
   try {
     return createRequire(import.meta.url)(addonPath);
   } catch (cause) {
-    const reason = cause?.code === 'MODULE_NOT_FOUND' ? 'is not compiled' : `cannot be loaded: ${cause?.message}`;
+    const reason =
+      cause?.code === 'MODULE_NOT_FOUND' ? 'is not compiled' : `cannot be loaded: ${cause?.message}`;
     throw new NativeMissingError(`the native addon ${addonPath} ${reason}`, { cause });
   }
 }

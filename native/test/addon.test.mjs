@@ -25,7 +25,8 @@ after(async () => {
 });
 
 const here = (name) => path.join(dir, name);
-const fails = (code, work) => assert.throws(work, (error) => error.code === code && error.errno < 0 && error.syscall !== '');
+const fails = (code, work) =>
+  assert.throws(work, (error) => error.code === code && error.errno < 0 && error.syscall !== '');
 
 function folder(name) {
   fs.mkdirSync(here(name));
@@ -170,7 +171,26 @@ test('descriptors are not inherited', () => {
 
 test('hashFiles gives sha256 for every length around the block size', async () => {
   const fd = folder('hash');
-  const sizes = [0, 1, 55, 56, 57, 63, 64, 65, 119, 120, 127, 128, 129, 1000, 262143, 262144, 262145, 1 << 20];
+  const sizes = [
+    0,
+    1,
+    55,
+    56,
+    57,
+    63,
+    64,
+    65,
+    119,
+    120,
+    127,
+    128,
+    129,
+    1000,
+    262143,
+    262144,
+    262145,
+    1 << 20,
+  ];
   const expected = [];
   for (const size of sizes) {
     const data = randomBytes(size);
@@ -220,13 +240,19 @@ test('walk gives directories before their content, sorted by bytes in each', asy
   fs.symlinkSync('../..', here('walk/b/up'));
   fs.writeFileSync(here('walk/a/z/file'), 'abc');
   const entries = await native.walk(fd, '', { prune: [Buffer.from('b')] });
-  assert.deepEqual(entries.map((entry) => entry.path.toString()), ['a', 'a/z', 'a/z/file', 'b', 'b-']);
+  assert.deepEqual(
+    entries.map((entry) => entry.path.toString()),
+    ['a', 'a/z', 'a/z/file', 'b', 'b-'],
+  );
   assert.equal(entries[2].size, 3);
   const below = await native.walk(fd, 'b', { xattrs: true });
-  assert.deepEqual(below.map((entry) => [entry.path.toString(), entry.link?.toString(), entry.xattrs]), [
-    ['c', undefined, []],
-    ['up', '../..', []],
-  ]);
+  assert.deepEqual(
+    below.map((entry) => [entry.path.toString(), entry.link?.toString(), entry.xattrs]),
+    [
+      ['c', undefined, []],
+      ['up', '../..', []],
+    ],
+  );
   await assert.rejects(native.walk(fd, 'missing', {}), { code: 'ENOENT' });
   native.close(fd);
 });
@@ -260,7 +286,12 @@ test('copyFiles keeps owner, mode, times, links, devices and attributes', asRoot
   const sub = native.openat2(source, 'd', C.O_PATH, 0, 0);
   native.chownat(sub, 'file', 12, 34);
   native.chmodat(sub, 'file', 0o6755);
-  native.setXattr(sub, 'file', 'security.capability', Buffer.from('0100000200040000000000000000000000000000', 'hex'));
+  native.setXattr(
+    sub,
+    'file',
+    'security.capability',
+    Buffer.from('0100000200040000000000000000000000000000', 'hex'),
+  );
   native.setXattr(sub, 'file', 'user.note', Buffer.from('hello'));
   native.utimesat(sub, 'file', 5n, 1_234_567_890_123_456_789n);
   native.linkat(sub, 'file', source, 'hard');
@@ -282,14 +313,22 @@ test('copyFiles keeps owner, mode, times, links, devices and attributes', asRoot
   await assert.rejects(native.copyFiles(source, destination, items, { xattrs: true }), { code: 'EEXIST' });
 
   const owned = folder('copy-owned');
-  await native.copyFiles(source, owned, [{ source: 'd/file', destination: 'f' }], { uid: 3, gid: 4, mode: 0o600, xattrs: false });
+  await native.copyFiles(source, owned, [{ source: 'd/file', destination: 'f' }], {
+    uid: 3,
+    gid: 4,
+    mode: 0o600,
+    xattrs: false,
+  });
   const stat = native.stat(owned, 'f');
   assert.deepEqual([stat.uid, stat.gid, stat.mode & 0o7777], [3, 4, 0o600]);
   assert.deepEqual(native.listXattrs(owned, 'f'), []);
   fs.symlinkSync('/tmp', here('copy-owned/out'));
-  await assert.rejects(native.copyFiles(source, owned, [{ source: 'hard', destination: 'out/x' }], { xattrs: false }), {
-    code: 'ELOOP',
-  });
+  await assert.rejects(
+    native.copyFiles(source, owned, [{ source: 'hard', destination: 'out/x' }], { xattrs: false }),
+    {
+      code: 'ELOOP',
+    },
+  );
   for (const fd of [source, destination, sub, owned]) native.close(fd);
 });
 
@@ -312,7 +351,9 @@ function inNamespace(code, ...flags) {
     import fs from 'node:fs'; import assert from 'node:assert/strict';
     const C = native.constants; const dir = process.argv[1];
     ${code}`;
-  return execFileSync('unshare', [...flags, process.execPath, '--input-type=module', '-e', script, at], { encoding: 'utf8' });
+  return execFileSync('unshare', [...flags, process.execPath, '--input-type=module', '-e', script, at], {
+    encoding: 'utf8',
+  });
 }
 
 const overlayCode = (userxattr) => `

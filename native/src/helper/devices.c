@@ -119,13 +119,13 @@ static void add_asked_devices(const struct spec *spec, int dev_fd) {
 
 void make_devices(const struct spec *spec, int root_fd) {
   int mount_fd = new_tmpfs("65536k", "0755", ATTR_NOSUID);
-  attach(mount_fd, make_target(root_fd, "/dev", true), "/dev");
+  attach(mount_fd, make_system_directory(root_fd, "/dev"), "/dev");
   for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++) make_node(mount_fd, i);
   for (size_t i = 0; i < sizeof links / sizeof *links; i++) symlinkat(links[i].target, mount_fd, links[i].name);
   if (spec->insecure) add_insecure_devices(mount_fd);
   add_asked_devices(spec, mount_fd);
   mount_in_dev(mount_fd, "pts", new_devpts(spec->single_id));
-  mount_in_dev(mount_fd, "shm", new_shm(spec->shm_size));
+  if (spec->shm_size > 0) mount_in_dev(mount_fd, "shm", new_shm(spec->shm_size));
   mount_mqueue(mount_fd);
   close(mount_fd);
 }

@@ -156,6 +156,9 @@ uint64_t mount_id_of(int fd);
 int open_in_root(int root_fd, const char *path, uint64_t flags);
 /* Like open_in_root, but makes what is missing, and remembers it for remove_stubs. */
 int make_target(int root_fd, const char *path, bool directory);
+
+/* /dev, /proc or /sys, made where the image has none. Unlike other targets it stays in the layer, as with runc. */
+int make_system_directory(int root_fd, const char *path);
 /* Makes the directory `path` and its parents 0755, owned by uid:gid; nothing is removed later. */
 void make_directories(int root_fd, const char *path, uid_t uid, gid_t gid);
 /* Removes what make_target made and the step left empty, and puts back the times of the parents. */

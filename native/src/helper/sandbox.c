@@ -106,7 +106,7 @@ static int build_root(struct spec *spec) {
   prepare_sources(spec);
   setrlimit(RLIMIT_NOFILE, &limit);
   make_working_directory(spec, root_fd);
-  int proc_fd = make_target(root_fd, "/proc", true);
+  int proc_fd = make_system_directory(root_fd, "/proc");
   if (proc_fd < 0) fail("mount", 1, "cannot make mount target /proc: %s", strerror(errno));
   close(proc_fd);
   make_devices(spec, root_fd);

@@ -104,7 +104,7 @@ void mount_sysfs(const struct spec *spec, int root_fd) {
   int mount_fd = fs < 0 ? -1 : sys_fsmount(fs, SYSTEM_ATTRIBUTES | (spec->insecure ? 0 : ATTR_RDONLY));
   bool fresh = mount_fd >= 0;
   if (!fresh) mount_fd = clone_host_sys();
-  attach(mount_fd, make_target(root_fd, "/sys", true), "/sys");
+  attach(mount_fd, make_system_directory(root_fd, "/sys"), "/sys");
   close(mount_fd);
   if (fresh) mount_cgroups(spec, root_fd);
   if (spec->insecure) return;

@@ -196,6 +196,11 @@ void make_directories(int root_fd, const char *path, uid_t uid, gid_t gid) {
   if (fd >= 0) close(fd);
 }
 
+int make_system_directory(int root_fd, const char *path) {
+  make_directories(root_fd, path, 0, 0);
+  return open_in_root(root_fd, path, O_DIRECTORY);
+}
+
 static void remove_stub(const struct stub *stub) {
   int parent_fd = parents[stub->parent].fd;
   struct stat made, now;

@@ -10,7 +10,16 @@ import { TsbuildError } from '@tsbuild/core';
 import * as native from '@tsbuild/native';
 import type { Fd, Stat } from '@tsbuild/native';
 import { hasCode, isDirectory, openInRoot, typeOf } from '../rootfs/open.js';
-import { baseOf, bytesOf, cleanInRoot, joinRaw, parentOf, type RawPath, rawPath, textOf } from '../rootfs/raw-path.js';
+import {
+  baseOf,
+  bytesOf,
+  cleanInRoot,
+  joinRaw,
+  parentOf,
+  type RawPath,
+  rawPath,
+  textOf,
+} from '../rootfs/raw-path.js';
 import type { ByteReader } from './byte-reader.js';
 import { truncated } from './byte-reader.js';
 import { type ReadEntry, readTar } from './tar-reader.js';
@@ -91,9 +100,13 @@ class Applier {
   /** The archive's entry for its root, `./`: only ever a directory, never replaced. */
   #applyRoot(entry: ReadEntry): void {
     if (entry.type !== 'directory') {
-      throw new TsbuildError('TSB_INTEGRITY_BAD_ARCHIVE', 'the archive has an entry for its root that is no directory', {
-        hint: 'The archive was made to replace its own root; it is not safe to unpack.',
-      });
+      throw new TsbuildError(
+        'TSB_INTEGRITY_BAD_ARCHIVE',
+        'the archive has an entry for its root that is no directory',
+        {
+          hint: 'The archive was made to replace its own root; it is not safe to unpack.',
+        },
+      );
     }
     this.#attributes(this.#root, '', entry);
     this.#directoryTimes.set('' as RawPath, entry.mtimeNs);
@@ -136,7 +149,13 @@ class Applier {
       const { uid, gid } = this.#options.owner ?? { uid: 0, gid: 0 };
       native.chownat(parent, bytes, uid, gid);
       native.chmodat(parent, bytes, 0o755);
-      return native.openat2(parent, bytes, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0, native.constants.RESOLVE_BENEATH);
+      return native.openat2(
+        parent,
+        bytes,
+        O_PATH | O_DIRECTORY | O_NOFOLLOW,
+        0,
+        native.constants.RESOLVE_BENEATH,
+      );
     } finally {
       native.close(parent);
     }
@@ -144,10 +163,14 @@ class Applier {
 
   #explain(error: unknown, path: RawPath): unknown {
     if (!(error instanceof Error)) return error;
-    return new TsbuildError('TSB_INTEGRITY_BAD_ARCHIVE', `cannot unpack below /${textOf(path)}: it is no directory there`, {
-      hint: 'The archive has files below a path that is itself a file or a broken link.',
-      cause: error,
-    });
+    return new TsbuildError(
+      'TSB_INTEGRITY_BAD_ARCHIVE',
+      `cannot unpack below /${textOf(path)}: it is no directory there`,
+      {
+        hint: 'The archive has files below a path that is itself a file or a broken link.',
+        cause: error,
+      },
+    );
   }
 
   #withDirectory<T>(path: RawPath, use: (fd: Fd) => T): T {
@@ -331,7 +354,8 @@ function makeNode(parent: Fd, name: Buffer, entry: ReadEntry): boolean {
     native.mknodat(parent, name, type | 0o600, entry.devMajor, entry.devMinor);
     return true;
   } catch (error) {
-    if (hasCode(error, 'EPERM') && entry.type !== 'fifo' && process.env['TSBUILD_USERNS'] === '1') return false;
+    if (hasCode(error, 'EPERM') && entry.type !== 'fifo' && process.env['TSBUILD_USERNS'] === '1')
+      return false;
     throw error;
   }
 }

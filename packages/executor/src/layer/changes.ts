@@ -71,7 +71,8 @@ export function* changesOf(diff: DiffRoot, lower: readonly DiffDir[]): Generator
       }
       const found = compare(level, entry);
       if (found.changed) {
-        for (; recorded < levels.length; recorded++) yield { kind: 'entry', ...(levels[recorded]?.self as Located) };
+        for (; recorded < levels.length; recorded++)
+          yield { kind: 'entry', ...(levels[recorded]?.self as Located) };
         if (found.self === undefined) yield { kind: 'removed', path: found.path };
         else yield { kind: 'entry', ...found.self };
       }
@@ -142,7 +143,11 @@ function withVanished(dir: DiffDir, lower: MergedDir, opaque: boolean): DiffEntr
 function isSame(upper: Located, lower: Found): boolean {
   const [a, b] = [upper.stat, lower.stat];
   const equal =
-    a.mode === b.mode && a.uid === b.uid && a.gid === b.gid && a.rdevMajor === b.rdevMajor && a.rdevMinor === b.rdevMinor;
+    a.mode === b.mode &&
+    a.uid === b.uid &&
+    a.gid === b.gid &&
+    a.rdevMajor === b.rdevMajor &&
+    a.rdevMinor === b.rdevMinor;
   if (!equal) return false;
   const [above, below] = [capability(upper.dirfd, upper.name, a), capability(lower.dirfd, upper.name, b)];
   if (!above.equals(below)) return false;

@@ -45,8 +45,10 @@ async function copyEntries(
 ): Promise<void> {
   const directories = entries.filter(isDirectory);
   const files = entries.filter((entry) => !isDirectory(entry));
-  for (const entry of directories) await inParent(target, entry.path, (parent, name) => makeDirectory(parent, name));
-  for (const entry of files) await inParent(target, entry.path, (parent, name) => native.removeTree(parent, name));
+  for (const entry of directories)
+    await inParent(target, entry.path, (parent, name) => makeDirectory(parent, name));
+  for (const entry of files)
+    await inParent(target, entry.path, (parent, name) => native.removeTree(parent, name));
   const items = files.map(({ path }) => ({ source: path, destination: path }));
   await native.copyFiles(source, target, items, { ...caller, xattrs: false }, cancel);
   for (const entry of directories.toReversed()) {

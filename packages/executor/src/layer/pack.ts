@@ -55,7 +55,8 @@ async function* packChanges(changes: Iterable<Change>, options: PackOptions): As
   let size = 0;
   for (const change of changes) {
     options.signal?.throwIfAborted();
-    const item = change.kind === 'removed' ? { header: whiteout(change.path) } : tarItem(change, firstNames, options);
+    const item =
+      change.kind === 'removed' ? { header: whiteout(change.path) } : tarItem(change, firstNames, options);
     if (item === undefined) continue;
     parts.push(encodeHeader(item.header));
     size += 512;
@@ -125,9 +126,11 @@ function tarItem(
   };
   if (type === tarType.directory) return { header };
   const value = capability(dirfd, name, stat);
-  const records = value.length === 0 ? {} : { records: [['SCHILY.xattr.security.capability', value]] as const };
+  const records =
+    value.length === 0 ? {} : { records: [['SCHILY.xattr.security.capability', value]] as const };
   const first = firstName(stat, path, firstNames);
-  if (first !== undefined) return { header: { ...header, ...records, type: tarType.hardLink, linkname: first } };
+  if (first !== undefined)
+    return { header: { ...header, ...records, type: tarType.hardLink, linkname: first } };
   if (type === tarType.symlink) return { header: { ...header, linkname: native.readlinkat(dirfd, name) } };
   if (type !== tarType.file) return { header };
   return { header: { ...header, ...records, size: stat.size }, file: { dirfd, name } };

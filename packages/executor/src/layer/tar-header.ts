@@ -178,5 +178,10 @@ function paxHeaderName(name: Buffer): Buffer {
   const at = name.lastIndexOf(slash) + 1;
   const directory = name.subarray(0, at);
   const file = name.subarray(at);
-  return Buffer.concat([directory, Buffer.from('PaxHeaders.0'), file.length > 0 ? Buffer.from('/') : none, file]);
+  return Buffer.concat([
+    directory,
+    Buffer.from('PaxHeaders.0'),
+    file.length > 0 ? Buffer.from('/') : none,
+    file,
+  ]);
 }

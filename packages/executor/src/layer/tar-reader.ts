@@ -39,8 +39,16 @@ const maxExtended = 1024 * 1024;
 const maxSegments = 1_000_000;
 
 const typesByFlag: Record<string, ReadType> = {
-  '\0': 'file', '0': 'file', '7': 'file', S: 'file', '1': 'hardlink', '2': 'symlink', '3': 'char', '4': 'block',
-  '5': 'directory', '6': 'fifo',
+  '\0': 'file',
+  '0': 'file',
+  '7': 'file',
+  S: 'file',
+  '1': 'hardlink',
+  '2': 'symlink',
+  '3': 'char',
+  '4': 'block',
+  '5': 'directory',
+  '6': 'fifo',
 };
 
 type Records = Map<string, Buffer>;
@@ -133,7 +141,8 @@ function parseRecords(data: Buffer): Records {
     const length = Number(data.toString('latin1', at, blank));
     const end = at + length;
     const equals = data.indexOf(0x3d, blank);
-    const valid = blank > at && Number.isSafeInteger(length) && end <= data.length && equals > blank && equals < end;
+    const valid =
+      blank > at && Number.isSafeInteger(length) && end <= data.length && equals > blank && equals < end;
     if (!valid || data[end - 1] !== 0x0a) throw bad('a pax record has a wrong length');
     const key = data.toString('utf8', blank + 1, equals);
     const value = data.subarray(equals + 1, end - 1);
@@ -275,7 +284,8 @@ function checkSegments(entry: ReadEntry, data: number): void {
   let end = 0;
   let sum = 0;
   for (const { offset, length } of entry.segments) {
-    if (!(offset >= end) || !(length >= 0) || !Number.isSafeInteger(offset + length)) throw bad('a sparse map');
+    if (!(offset >= end) || !(length >= 0) || !Number.isSafeInteger(offset + length))
+      throw bad('a sparse map');
     end = offset + length;
     sum += length;
   }
@@ -330,7 +340,8 @@ async function dataMap(reader: ByteReader, stored: number): Promise<{ segments: 
   for (;;) {
     const lines = text.split('\n');
     const count = Number(lines[0]);
-    if (lines.length > 1 && (!Number.isSafeInteger(count) || count < 0 || count > maxSegments)) throw bad('a sparse map');
+    if (lines.length > 1 && (!Number.isSafeInteger(count) || count < 0 || count > maxSegments))
+      throw bad('a sparse map');
     if (lines.length > 1 && lines.length > 1 + 2 * count) {
       return { segments: pairs(lines.slice(1, 1 + 2 * count).map(Number)), read };
     }

@@ -34,9 +34,13 @@ export async function unpackLayer(
     await reader.drain();
     const found = `sha256:${hash.digest('hex')}`;
     if (found !== diffId) {
-      throw new TsbuildError('TSB_INTEGRITY_DIFF_ID', `the layer's content is ${found}, its image says ${diffId}`, {
-        hint: 'The image is damaged or was tampered with; pull it again or build it anew.',
-      });
+      throw new TsbuildError(
+        'TSB_INTEGRITY_DIFF_ID',
+        `the layer's content is ${found}, its image says ${diffId}`,
+        {
+          hint: 'The image is damaged or was tampered with; pull it again or build it anew.',
+        },
+      );
     }
   } catch (error) {
     await reader.close();

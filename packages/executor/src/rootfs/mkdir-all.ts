@@ -3,7 +3,7 @@ import * as native from '@tsbuild/native';
 import type { Fd } from '@tsbuild/native';
 import { TsbuildError } from '@tsbuild/core';
 import { isDirectory, openDirectory, statExact, withFd } from './open.js';
-import { baseOf, bytesOf, joinRaw, parentOf, type RawPath, textOf } from './raw-path.js';
+import { baseOf, bytesOf, joinRaw, parentOf, type RawPath, rawPath, textOf } from './raw-path.js';
 
 export interface NewDirectory {
   /** Permission bits, whatever the umask. */
@@ -48,6 +48,13 @@ export function mkdirAll(root: Fd, path: RawPath, attributes: NewDirectory): Raw
     }
   }
   return created;
+}
+
+/** New directories by exact paths, parents before children, below an open folder. To be given their attributes later. */
+export function makeDirectoryTree(root: Fd, paths: readonly Buffer[]): void {
+  for (const path of paths.map(rawPath)) {
+    withFd(openDirectory(root, parentOf(path)), (parent) => native.mkdirat(parent, bytesOf(baseOf(path)), 0o700));
+  }
 }
 
 /** One new directory below an open parent, with owner and exact mode. */

@@ -1,6 +1,7 @@
 /** Copies the initial content of a cache mount out of a tree that an image or a stage made. */
 import * as native from '@tsbuild/native';
 import { TsbuildError } from '@tsbuild/core';
+import { makeDirectoryTree } from '../rootfs/mkdir-all.js';
 
 const { O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDONLY, RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS } =
   native.constants;
@@ -41,7 +42,10 @@ async function copyInto(source: native.Fd, target: native.Fd, signal: AbortSigna
     const entries = await native.walk(source, '', { xattrs: true }, token);
     const isDirectory = (mode: number) => (mode & native.constants.S_IFMT) === native.constants.S_IFDIR;
     const directories = entries.filter((entry) => isDirectory(entry.mode));
-    for (const directory of directories) native.mkdirat(target, directory.path, 0o700);
+    makeDirectoryTree(
+      target,
+      directories.map(({ path }) => path),
+    );
     const items = entries
       .filter((entry) => !isDirectory(entry.mode))
       .map((entry) => ({ source: entry.path, destination: entry.path }));

@@ -21,7 +21,7 @@ export interface SandboxSpec {
   insecure?: boolean;
   /** Give the step a terminal of its own, connected to standard input and output. */
   tty?: boolean;
-  /** Bytes of /dev/shm; default 64 MiB. */
+  /** Bytes of /dev/shm; default 64 MiB, 0 for none. */
   shmSize?: number;
   rlimits?: { name: string; soft: number; hard: number }[];
   /** Device nodes of the host to show under /dev, by path. */
@@ -116,7 +116,7 @@ export function encodeSpec(spec: SandboxSpec, context: SpecContext): { data: Buf
   writer.flag('private-network', spec.network === 'none');
   writer.flag('tty', spec.tty ?? false);
   encodeRoot(writer, spec.root);
-  if (spec.shmSize) writer.number('shm-size', spec.shmSize);
+  if (spec.shmSize !== undefined) writer.number('shm-size', spec.shmSize);
   for (const limit of spec.rlimits ?? []) {
     writer.text('rlimit', `${limit.name}:${limitText(limit.soft)}:${limitText(limit.hard)}`);
   }

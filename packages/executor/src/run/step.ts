@@ -9,7 +9,7 @@ import { openLayers } from './layers.js';
 import { OutputLog } from './output-log.js';
 import { planMounts, type MountContext, type StepMount } from './plan-mounts.js';
 import { runInSandbox } from './sandbox.js';
-import type { FileMount, RootSpec, SandboxSpec } from './spec.js';
+import type { FileMount, RootSpec, SandboxMount, SandboxSpec } from './spec.js';
 import { resolveUser } from './users.js';
 
 export interface StepInput {
@@ -60,7 +60,9 @@ async function runPlanned(
   const network = op.network === 'none' ? 'none' : 'host';
   const hostname = op.hostname || defaultHostname;
   if (op.cgroupParent) context.notice('cgroup parents are not supported: --cgroup-parent has no effect');
+  const mounts = withSharedMemory(op, planned.mounts);
   const spec: SandboxSpec = {
+    ...(mounts.some(({ target }) => target === sharedMemory) && { shmSize: 0 }),
     args: op.args,
     env: buildEnvironment(op, withoutSet(planned.env, op), user.home),
     cwd: op.cwd || '/',
@@ -71,13 +73,12 @@ async function runPlanned(
     root: rootfs,
     network,
     insecure: op.security === 'insecure',
-    ...(op.shmSize && { shmSize: op.shmSize }),
     rlimits: op.ulimits,
     devices: devicesOf(op),
     mounts: [
       etcFile('/etc/resolv.conf', resolverFile(network)),
       etcFile('/etc/hosts', hostsFile(hostname, op.extraHosts)),
-      ...planned.mounts,
+      ...mounts,
       ...op.scripts.map(scriptFile),
     ],
   };
@@ -92,6 +93,14 @@ async function runPlanned(
     `process ${JSON.stringify(op.args.join(' '))} did not complete successfully: exit code: ${result.exitCode}`,
     { commandExitCode: result.exitCode, outputTail: log.tail() },
   );
+}
+
+const sharedMemory = '/dev/shm';
+
+/** A size that was asked for makes /dev/shm a mount of the step's own, as BuildKit has it; a mount there replaces both. */
+function withSharedMemory(op: RunOp, mounts: readonly SandboxMount[]): readonly SandboxMount[] {
+  if (!op.shmSize || mounts.some(({ target }) => target === sharedMemory)) return mounts;
+  return [{ type: 'tmpfs', target: sharedMemory, size: op.shmSize, readonly: false }, ...mounts];
 }
 
 /** SSH_AUTH_SOCK is only set where the image or the Dockerfile has none; a secret's variable always is. */

@@ -28,7 +28,10 @@ export function openCopySnapshotter(
 ): Snapshotter {
   const shelf = new Shelf({ ...options, acceptSideFile: true });
 
-  async function withDiffs<T>(parents: readonly SnapshotId[], use: (diffs: DiffRoot[]) => Promise<T>): Promise<T> {
+  async function withDiffs<T>(
+    parents: readonly SnapshotId[],
+    use: (diffs: DiffRoot[]) => Promise<T>,
+  ): Promise<T> {
     const diffs: DiffRoot[] = [];
     try {
       for (const id of parents) diffs.push(shelf.openDiff(id));
@@ -39,7 +42,12 @@ export function openCopySnapshotter(
   }
 
   /** Makes the merged tree in a folder and opens it. */
-  async function build(parents: readonly SnapshotId[], folder: string, links: boolean, signal?: AbortSignal): Promise<Fd> {
+  async function build(
+    parents: readonly SnapshotId[],
+    folder: string,
+    links: boolean,
+    signal?: AbortSignal,
+  ): Promise<Fd> {
     mkdirSync(folder);
     native.chmodat(native.AT_FDCWD, folder, 0o755);
     const fd = native.openat2(native.AT_FDCWD, folder, O_RDONLY | O_DIRECTORY, 0, 0);
@@ -179,7 +187,9 @@ async function collectChanges(
     }
     for (const [path, entry] of changed.reverse()) {
       if (!isDirectory(entry)) continue;
-      withDirectory(tree, path, (from) => withDirectory(diff, path, (to) => copyDirMetadata(from, entry, to)));
+      withDirectory(tree, path, (from) =>
+        withDirectory(diff, path, (to) => copyDirMetadata(from, entry, to)),
+      );
     }
     copyDirMetadata(tree, rootStat, diff);
   } finally {

@@ -103,7 +103,9 @@ export function readDiffDir(dir: DiffDir): DiffEntry[] {
 export function findInDiff(dir: DiffDir, name: Buffer): DiffEntry | undefined {
   const stat = native.statOrUndefined(dir.fd, name);
   if (stat !== undefined) {
-    return isWhiteoutDevice(stat) ? { name, whiteout: true, stat: undefined } : { name, whiteout: false, stat };
+    return isWhiteoutDevice(stat)
+      ? { name, whiteout: true, stat: undefined }
+      : { name, whiteout: false, stat };
   }
   const marked = dir.marks?.whiteouts.get(dir.path)?.has(name.toString('latin1')) ?? false;
   return marked ? { name, whiteout: true, stat: undefined } : undefined;

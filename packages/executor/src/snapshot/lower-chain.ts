@@ -52,7 +52,13 @@ export function descend(dir: MergedDir, name: Buffer): MergedDir {
     parts.push(child);
     if (isOpaque(child)) break;
   }
-  return parts.length === 0 ? emptyMergedDir : { parts, close: () => parts.forEach((part) => native.close(part.fd)) };
+  if (parts.length === 0) return emptyMergedDir;
+  return {
+    parts,
+    close() {
+      for (const part of parts) native.close(part.fd);
+    },
+  };
 }
 
 /** Names that the merged directory shows, sorted by bytes. */
@@ -74,7 +80,11 @@ export function namesOf(dir: MergedDir): Buffer[] {
  * Looks a path up whose parts are plain names; links on the way are not followed. `use` gets the entry while the
  * directories on the way are open.
  */
-export function withPath<T>(root: MergedDir, names: readonly Buffer[], use: (found: Found | undefined) => T): T {
+export function withPath<T>(
+  root: MergedDir,
+  names: readonly Buffer[],
+  use: (found: Found | undefined) => T,
+): T {
   const opened: MergedDir[] = [];
   try {
     let dir = root;

@@ -44,10 +44,15 @@ export async function mergeDiffs(diffs: readonly DiffRoot[], signal?: AbortSigna
   if (first === undefined) return [];
   let root = newNode('', native.stat(first.fd, ''), 0);
   const at = (path: string): Node | undefined =>
-    path === '' ? root : path.split('/').reduce<Node | undefined>((node, name) => node?.children.get(name), root);
+    path === ''
+      ? root
+      : path.split('/').reduce<Node | undefined>((node, name) => node?.children.get(name), root);
   for (const [layer, diff] of diffs.entries()) {
     const opaqueRoot = diff.marks?.opaque.has('') === true || hasOpaque(native.listXattrs(diff.fd, ''));
-    root = { ...newNode('', native.stat(diff.fd, ''), layer), children: opaqueRoot ? new Map() : root.children };
+    root = {
+      ...newNode('', native.stat(diff.fd, ''), layer),
+      children: opaqueRoot ? new Map() : root.children,
+    };
     for (const [directory, names] of diff.marks?.whiteouts ?? []) {
       for (const name of names) at(directory)?.children.delete(name);
     }
@@ -63,7 +68,8 @@ export async function mergeDiffs(diffs: readonly DiffRoot[], signal?: AbortSigna
       }
       const node = newNode(path, entry, layer);
       const opaque = diff.marks?.opaque.has(path) === true || hasOpaque(entry.xattrs ?? []);
-      if (isDirectory(entry) && below !== undefined && isDirectory(below.stat) && !opaque) node.children = below.children;
+      if (isDirectory(entry) && below !== undefined && isDirectory(below.stat) && !opaque)
+        node.children = below.children;
       siblings.set(name, node);
     }
   }
@@ -71,7 +77,9 @@ export async function mergeDiffs(diffs: readonly DiffRoot[], signal?: AbortSigna
 }
 
 function hasOpaque(xattrs: readonly native.Xattr[]): boolean {
-  return xattrs.some(({ name, value }) => /^(?:trusted|user)\.overlay\.opaque$/.test(name) && value.toString() === 'y');
+  return xattrs.some(
+    ({ name, value }) => /^(?:trusted|user)\.overlay\.opaque$/.test(name) && value.toString() === 'y',
+  );
 }
 
 function flatten(root: Node): MergedEntry[] {
@@ -113,7 +121,9 @@ export async function buildMergedTree(
   }
   for (const { path, stat, layer } of folders.reverse()) {
     const source = (diffs[layer] as DiffRoot).fd;
-    withDirectory(source, path, (from) => withDirectory(destination, path, (to) => copyDirMetadata(from, stat, to)));
+    withDirectory(source, path, (from) =>
+      withDirectory(destination, path, (to) => copyDirMetadata(from, stat, to)),
+    );
   }
 }
 
@@ -128,7 +138,8 @@ function linkFiles(source: Fd, destination: Fd, files: readonly MergedEntry[]): 
       );
       return false;
     } catch (error) {
-      if (['EMLINK', 'EPERM', 'ENOTSUP', 'EXDEV'].includes((error as NodeJS.ErrnoException).code ?? '')) return true;
+      if (['EMLINK', 'EPERM', 'ENOTSUP', 'EXDEV'].includes((error as NodeJS.ErrnoException).code ?? ''))
+        return true;
       throw error;
     }
   });

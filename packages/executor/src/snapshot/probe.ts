@@ -72,7 +72,11 @@ function tryOverlay(dir: string, userxattr: boolean): string | undefined {
   const marks = native.listXattrs(at, `${dir}/up/folder`);
   const wanted = opaqueAttribute(userxattr);
   if (!marks.some(({ name }) => name === wanted)) return `the attribute ${wanted} is not kept`;
-  const view = native.mountOverlay({ lower: [`${dir}/up`, ...lower, `${dir}/empty`], userxattr, readonly: true });
+  const view = native.mountOverlay({
+    lower: [`${dir}/up`, ...lower, `${dir}/empty`],
+    userxattr,
+    readonly: true,
+  });
   try {
     const names = native.readdir(view).map(({ name }) => name.toString());
     if (names.join() !== 'folder') return 'whiteouts are not honoured in lower layers';

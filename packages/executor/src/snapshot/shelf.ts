@@ -84,7 +84,11 @@ export class Shelf {
   }
 
   /** Makes the diff of a workshop a snapshot, by one rename; the workshop is gone afterwards. */
-  async publish(workshop: Workshop, sideFile: boolean, id: SnapshotId = randomSnapshotId()): Promise<SnapshotId> {
+  async publish(
+    workshop: Workshop,
+    sideFile: boolean,
+    id: SnapshotId = randomSnapshotId(),
+  ): Promise<SnapshotId> {
     writeMeta(workshop.folder, { userxattr: this.options.userxattr, sideFile });
     for (;;) {
       try {

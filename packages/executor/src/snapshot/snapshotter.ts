@@ -87,7 +87,13 @@ export interface ActiveSnapshot {
 }
 
 export type SandboxRootfs =
-  | { type: 'overlay'; /** Top first, two at least or with an upper one. */ lower: string[]; upper: string; work: string; userxattr: boolean }
+  | {
+      type: 'overlay' /** Top first, two at least or with an upper one. */;
+      lower: string[];
+      upper: string;
+      work: string;
+      userxattr: boolean;
+    }
   | { type: 'dir'; dir: string };
 
 export interface SnapshotView {

@@ -12,7 +12,8 @@ import * as native from '@tsbuild/native';
 import type { GitOp, Ref } from '@tsbuild/solver';
 import { FieldHash } from '../content/encode.js';
 import type { Lease } from '../lease/lease.js';
-import { isDirectory, openInRoot, withFd } from '../rootfs/open.js';
+import { makeDirectoryTree } from '../rootfs/mkdir-all.js';
+import { isDirectory, openDirectory, openInRoot, withFd } from '../rootfs/open.js';
 import { type RawPath, rawPath } from '../rootfs/raw-path.js';
 import { randomSnapshotId, type Snapshotter } from '../snapshot/index.js';
 
@@ -143,12 +144,19 @@ async function takeOver(op: GitOp, checkout: string, target: native.Fd, signal: 
     await withFd(openSubdirectory(op, root), async (from) => {
       const entries = await native.walk(from, '', { xattrs: false }, cancel);
       const wanted = entries.filter(({ path }) => op.keepGitDir || !isGitDirectory(rawPath(path)));
-      for (const entry of wanted.filter(isDirectory)) {
-        native.mkdirat(target, entry.path, entry.mode & 0o7777);
-        native.chmodat(target, entry.path, entry.mode & 0o7777);
-      }
+      const directories = wanted.filter(isDirectory);
+      makeDirectoryTree(
+        target,
+        directories.map(({ path }) => path),
+      );
       const items = wanted.filter((entry) => !isDirectory(entry)).map(({ path }) => ({ source: path, destination: path }));
       await native.copyFiles(from, target, items, { uid: 0, gid: 0, xattrs: false }, cancel);
+      for (const { path, mode, mtimeNs } of directories.toReversed()) {
+        withFd(openDirectory(target, rawPath(path)), (fd) => {
+          native.chmodat(fd, '', mode & 0o7777);
+          native.utimesat(fd, '', mtimeNs, mtimeNs);
+        });
+      }
     });
   } finally {
     signal.removeEventListener('abort', stop);

@@ -15,13 +15,18 @@ const layers = [1, 2, 3, 4].map((number) => {
 });
 
 for (const driver of Object.keys(drivers) as (keyof typeof drivers)[]) {
-  test(`layers are packed byte for byte as BuildKit packs them: ${driver}`, { skip: isRoot ? false : 'needs root' }, async () => {
+  test(`layers are packed byte for byte as BuildKit packs them: ${driver}`, {
+    skip: isRoot ? false : 'needs root',
+  }, async () => {
     const store = newStore(driver);
     try {
       const ids = await store.chain(...layers);
       for (const [index, expected] of layers.entries()) {
         const packed = await store.pack(ids, index);
-        assert.ok(packed.equals(expected), `layer ${index + 1} differs: ${packed.length} and ${expected.length} bytes`);
+        assert.ok(
+          packed.equals(expected),
+          `layer ${index + 1} differs: ${packed.length} and ${expected.length} bytes`,
+        );
       }
     } finally {
       await store.remove();

@@ -8,7 +8,9 @@ import { describe, isRoot } from '../snapshot/trees.js';
 import { drivers, never, newStore, tarOf } from './tars.js';
 
 for (const driver of Object.keys(drivers) as (keyof typeof drivers)[]) {
-  test(`a root file system is written into a folder, over what is there: ${driver}`, { skip: isRoot ? false : 'needs root' }, async () => {
+  test(`a root file system is written into a folder, over what is there: ${driver}`, {
+    skip: isRoot ? false : 'needs root',
+  }, async () => {
     const store = newStore(driver);
     try {
       const layers = [
@@ -36,7 +38,10 @@ for (const driver of Object.keys(drivers) as (keyof typeof drivers)[]) {
       assert.match(a as string, /^a file 4755 0:0 4 3a6eb0790f39ac87 1600000000000000000$/);
       assert.match(hard as string, /^d\/hard .* = a$/);
       native.close(fd);
-      assert.deepEqual(readdirSync(`${store.root}/tmp/lease`).filter((name) => name !== 'empty'), []);
+      assert.deepEqual(
+        readdirSync(`${store.root}/tmp/lease`).filter((name) => name !== 'empty'),
+        [],
+      );
     } finally {
       await store.remove();
     }

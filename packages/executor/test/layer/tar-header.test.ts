@@ -3,7 +3,15 @@ import { test } from 'node:test';
 import { Header } from 'tar';
 import { encodeHeader, type TarEntry, tarType } from '../../src/layer/tar-header.js';
 
-const plain: TarEntry = { type: tarType.file, name: Buffer.from('a/b'), mode: 0o644, uid: 1, gid: 2, size: 5, mtime: 1 };
+const plain: TarEntry = {
+  type: tarType.file,
+  name: Buffer.from('a/b'),
+  mode: 0o644,
+  uid: 1,
+  gid: 2,
+  size: 5,
+  mtime: 1,
+};
 
 /** Text of a field, NULs shown as dots. */
 const field = (block: Buffer, from: number, to: number): string =>
@@ -46,10 +54,17 @@ const cases: [what: string, change: Partial<TarEntry>, records: string | undefin
   ['a time before 1970', { mtime: -10 }, '13 mtime=-10\n'],
   [
     'an attribute beside a long name that would split',
-    { name: Buffer.from(`${long(90)}/${long(50)}`), records: [['SCHILY.xattr.security.capability', Buffer.from([1, 0, 10])]] },
+    {
+      name: Buffer.from(`${long(90)}/${long(50)}`),
+      records: [['SCHILY.xattr.security.capability', Buffer.from([1, 0, 10])]],
+    },
     `40 SCHILY.xattr.security.capability=\u0001\0\n\n151 path=${long(90)}/${long(50)}\n`,
   ],
-  ['a record whose length is longer for counting itself', { name: Buffer.from(`${long(160)}`) }, `170 path=${long(160)}\n`],
+  [
+    'a record whose length is longer for counting itself',
+    { name: Buffer.from(`${long(160)}`) },
+    `170 path=${long(160)}\n`,
+  ],
 ];
 
 for (const [what, change, records] of cases) {
@@ -68,7 +83,8 @@ test('a record counts its own length', () => {
 });
 
 test('the PAX header is named after its entry, in ASCII', () => {
-  const name = (path: string): string => field(encodeHeader({ ...plain, name: Buffer.from(path) }), 0, 100).replace(/\.+$/, '');
+  const name = (path: string): string =>
+    field(encodeHeader({ ...plain, name: Buffer.from(path) }), 0, 100).replace(/\.+$/, '');
   assert.equal(name('d\u00e4r/f\u00fc'), 'dr/PaxHeaders.0/f');
   assert.equal(name('\u00fc/'), '/PaxHeaders.0');
   assert.equal(name(`${long(120)}/\u00fc`), long(100));

@@ -11,25 +11,32 @@ import { encodeHeader, endOfArchive, paddingOf, type TarEntry, tarType } from '.
 import { openCopySnapshotter } from '../../src/snapshot/copy.js';
 import { openOverlaySnapshotter } from '../../src/snapshot/overlay.js';
 import type { Snapshotter } from '../../src/snapshot/snapshotter.js';
-import { describe } from '../snapshot/trees.js';
+import { describe, inUserNamespace } from '../snapshot/trees.js';
 
 export const drivers = {
-  overlay: (root: string) => openOverlaySnapshotter({ root, tmp: `${root}/tmp/lease`, userxattr: false }),
-  copy: (root: string) => openCopySnapshotter({ root, tmp: `${root}/tmp/lease`, userxattr: false }),
+  overlay: (root: string) =>
+    openOverlaySnapshotter({ root, tmp: `${root}/tmp/lease`, userxattr: inUserNamespace }),
+  copy: (root: string) => openCopySnapshotter({ root, tmp: `${root}/tmp/lease`, userxattr: inUserNamespace }),
 };
 
 /** A file (text), a directory (name ends in /), or any entry. */
-export type Item = [name: string, content?: string] | (Partial<Omit<TarEntry, 'name'>> & { name: Buffer | string; data?: Buffer });
+export type Item =
+  | [name: string, content?: string]
+  | (Partial<Omit<TarEntry, 'name'>> & { name: Buffer | string; data?: Buffer });
 
 export function tarOf(items: readonly Item[]): Buffer {
   const blocks: Buffer[] = [];
   for (const item of items) {
-    const { name, data, ...rest } = Array.isArray(item) ? { name: item[0], data: Buffer.from(item[1] ?? '') } : item;
+    const { name, data, ...rest } = Array.isArray(item)
+      ? { name: item[0], data: Buffer.from(item[1] ?? '') }
+      : item;
     const bytes = Buffer.from(name);
     const type = bytes.at(-1) === 0x2f ? tarType.directory : tarType.file;
     const mode = type === tarType.directory ? 0o755 : 0o644;
     const size = data?.length ?? 0;
-    blocks.push(encodeHeader({ type, name: bytes, mode, uid: 0, gid: 0, size, mtime: 1_600_000_000, ...rest }));
+    blocks.push(
+      encodeHeader({ type, name: bytes, mode, uid: 0, gid: 0, size, mtime: 1_600_000_000, ...rest }),
+    );
     if (size > 0 && data !== undefined) blocks.push(data, Buffer.alloc(paddingOf(size)));
   }
   return Buffer.concat([...blocks, endOfArchive()]);
@@ -40,7 +47,8 @@ export async function* streamOf(bytes: Buffer, piece = 1000): AsyncGenerator<Buf
   for (let at = 0; at < bytes.length; at += piece) yield bytes.subarray(at, at + piece);
 }
 
-export const digestOf = (bytes: Buffer): Digest => `sha256:${createHash('sha256').update(bytes).digest('hex')}` as Digest;
+export const digestOf = (bytes: Buffer): Digest =>
+  `sha256:${createHash('sha256').update(bytes).digest('hex')}` as Digest;
 
 export const never: AbortSignal = new AbortController().signal;
 
@@ -90,4 +98,5 @@ export function newStore(driver: keyof typeof drivers): Store {
   };
 }
 
-export const pathsOf = (lines: readonly string[]): string[] => lines.map((line) => line.split(' ')[0] as string);
+export const pathsOf = (lines: readonly string[]): string[] =>
+  lines.map((line) => line.split(' ')[0] as string);

@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { ftruncateSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, writeFileSync, writeSync, closeSync } from 'node:fs';
+import {
+  ftruncateSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+  writeSync,
+  closeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe as group, test } from 'node:test';
@@ -9,13 +19,31 @@ import * as native from '@tsbuild/native';
 import type { SnapshotId } from '@tsbuild/solver';
 import { extractArchive, unpackLayer } from '../../src/layer/index.js';
 import { tarType } from '../../src/layer/tar-header.js';
-import { describe, isRoot } from '../snapshot/trees.js';
-import { digestOf, drivers, type Item, never, newStore, pathsOf, type Store, streamOf, tarOf } from './tars.js';
+import { describe, inUserNamespace, isRoot } from '../snapshot/trees.js';
+import {
+  digestOf,
+  drivers,
+  type Item,
+  never,
+  newStore,
+  pathsOf,
+  type Store,
+  streamOf,
+  tarOf,
+} from './tars.js';
 
 const C = native.constants;
 const skip = isRoot ? false : 'needs root';
-const symlink = (name: string, target: string): Item => ({ type: tarType.symlink, name, linkname: Buffer.from(target) });
-const hardLink = (name: string, target: string): Item => ({ type: tarType.hardLink, name, linkname: Buffer.from(target) });
+const symlink = (name: string, target: string): Item => ({
+  type: tarType.symlink,
+  name,
+  linkname: Buffer.from(target),
+});
+const hardLink = (name: string, target: string): Item => ({
+  type: tarType.hardLink,
+  name,
+  linkname: Buffer.from(target),
+});
 
 for (const driver of Object.keys(drivers) as (keyof typeof drivers)[]) {
   group(`unpacking layers: ${driver}`, { skip }, () => {
@@ -29,18 +57,57 @@ for (const driver of Object.keys(drivers) as (keyof typeof drivers)[]) {
       ['a whiteout removes a file', [[['a'], ['b']], [['.wh.a']]], ['b']],
       ['a whiteout removes a tree', [[['d/'], ['d/x/'], ['d/x/y']], [['.wh.d']]], []],
       ['a whiteout of nothing is nothing', [[['a']], [['.wh.b'], ['d/.wh.c']]], ['a']],
-      ['a whiteout before the same name', [[['d/'], ['d/old']], [['.wh.d'], ['d/'], ['d/new']]], ['d', 'd/new']],
-      ['a whiteout after the same name', [[['d/'], ['d/old']], [['d/'], ['d/new'], ['.wh.d']]], ['d', 'd/new']],
+      [
+        'a whiteout before the same name',
+        [
+          [['d/'], ['d/old']],
+          [['.wh.d'], ['d/'], ['d/new']],
+        ],
+        ['d', 'd/new'],
+      ],
+      [
+        'a whiteout after the same name',
+        [
+          [['d/'], ['d/old']],
+          [['d/'], ['d/new'], ['.wh.d']],
+        ],
+        ['d', 'd/new'],
+      ],
       ['a whiteout after the same file', [[['f']], [['f', 'new'], ['.wh.f']]], ['f']],
-      ['an opaque marker first', [[['d/'], ['d/old'], ['d/s/'], ['d/s/x']], [['d/'], ['d/.wh..wh..opq'], ['d/new']]], ['d', 'd/new']],
-      ['an opaque marker last', [[['d/'], ['d/old'], ['d/s/'], ['d/s/x']], [['d/'], ['d/s/'], ['d/s/y'], ['d/.wh..wh..opq']]], ['d', 'd/s', 'd/s/y']],
-      ['an opaque root', [[['a'], ['b/'], ['b/c']], [['.wh..wh..opq'], ['z']]], ['z']],
+      [
+        'an opaque marker first',
+        [
+          [['d/'], ['d/old'], ['d/s/'], ['d/s/x']],
+          [['d/'], ['d/.wh..wh..opq'], ['d/new']],
+        ],
+        ['d', 'd/new'],
+      ],
+      [
+        'an opaque marker last',
+        [
+          [['d/'], ['d/old'], ['d/s/'], ['d/s/x']],
+          [['d/'], ['d/s/'], ['d/s/y'], ['d/.wh..wh..opq']],
+        ],
+        ['d', 'd/s', 'd/s/y'],
+      ],
+      [
+        'an opaque root',
+        [
+          [['a'], ['b/'], ['b/c']],
+          [['.wh..wh..opq'], ['z']],
+        ],
+        ['z'],
+      ],
       ['other markers of aufs', [[['a']], [['.wh..wh.plnk/'], ['.wh..wh.aufs']]], ['a']],
       ['a directory in place of a file', [[['x']], [['x/'], ['x/y']]], ['x', 'x/y']],
       ['a file in place of a directory', [[['x/'], ['x/y']], [['x', 'file']]], ['x']],
       ['a link in place of a directory', [[['x/'], ['x/y']], [symlink('x', '/etc')]], ['x']],
       ['missing parents', [[['deep/down/file']]], ['deep', 'deep/down', 'deep/down/file']],
-      ['names like ./a, /b and d//c/../e', [[['./'], ['./a'], ['/b'], ['d//c/../e']]], ['a', 'b', 'd', 'd/e']],
+      [
+        'names like ./a, /b and d//c/../e',
+        [[['./'], ['./a'], ['/b'], ['d//c/../e']]],
+        ['a', 'b', 'd', 'd/e'],
+      ],
       ['the last of two with one name counts', [[['a', '1'], ['a/'], ['a/b'], ['a', '2']]], ['a']],
     ];
     for (const [what, layers, paths] of cases) {
@@ -80,7 +147,12 @@ for (const driver of Object.keys(drivers) as (keyof typeof drivers)[]) {
         ['SCHILY.xattr.user.overlay.redirect', Buffer.from('/etc')],
         ['SCHILY.xattr.trusted.x', Buffer.from('y')],
       ] as const;
-      const ids = await store.chain(tarOf([{ name: 'f', records: [...records], mode: 0o4711, uid: 1 }, { name: 'd/', records: [...records].slice(3) }]));
+      const ids = await store.chain(
+        tarOf([
+          { name: 'f', records: [...records], mode: 0o4711, uid: 1 },
+          { name: 'd/', records: [...records].slice(3) },
+        ]),
+      );
       assert.deepEqual(await store.look(ids), [
         'd dir 755 0:0',
         'f file 4711 1:0 0 e3b0c44298fc1c14 1600000000000000000 ' +
@@ -111,9 +183,17 @@ for (const driver of Object.keys(drivers) as (keyof typeof drivers)[]) {
       const [before] = [readFileSync(`${trip}/wire`, 'utf8')];
       const up = '../'.repeat(20);
       const attacks: Item[][] = [
-        [[`${up}${trip}/wire`, 'HOST'], [`${trip}/new`, 'HOST']],
+        [
+          [`${up}${trip}/wire`, 'HOST'],
+          [`${trip}/new`, 'HOST'],
+        ],
         [symlink('out', trip), ['out/wire', 'HOST'], ['out/new', 'HOST'], ['out/.wh.wire']],
-        [symlink('out', `${up}${trip}`), ['out/dir/', ''], { name: 'out/dir/', mode: 0o777 }, hardLink('in', 'out/wire')],
+        [
+          symlink('out', `${up}${trip}`),
+          ['out/dir/', ''],
+          { name: 'out/dir/', mode: 0o777 },
+          hardLink('in', 'out/wire'),
+        ],
         [symlink('a', 'b'), symlink('b', trip), ['a/wire', 'HOST']],
         [symlink('f', `${trip}/wire`), ['f', 'HOST'], { name: 'f', mode: 0o777 }],
         [symlink('l', `${trip}/wire`), hardLink('h', 'l'), { name: 'h', data: Buffer.from('HOST') }],
@@ -127,7 +207,7 @@ for (const driver of Object.keys(drivers) as (keyof typeof drivers)[]) {
         } catch (error) {
           assert.match((error as { code: string }).code, /^TSB_INTEGRITY_BAD_ARCHIVE$/);
         }
-        assert.equal(readFileSync(`${trip}/wire`, 'utf8'), before, 'the host\'s file was changed');
+        assert.equal(readFileSync(`${trip}/wire`, 'utf8'), before, "the host's file was changed");
         assert.deepEqual(readdirSync(trip).sort(), ['dir', 'wire']);
         assert.equal(native.stat(native.AT_FDCWD, `${trip}/dir`).mode & 0o777, 0o755);
         assert.equal(native.stat(native.AT_FDCWD, `${trip}/wire`).nlink, 1);
@@ -137,19 +217,34 @@ for (const driver of Object.keys(drivers) as (keyof typeof drivers)[]) {
 
     test('the digest is that of every byte, padding too; a wrong one publishes nothing', async () => {
       const tar = Buffer.concat([tarOf([['a', 'x']]), Buffer.alloc(5000, 0)]);
-      const options = { snapshotter: store.snapshotter, parents: [], id: 'wanted' as SnapshotId, signal: never };
-      await assert.rejects(unpackLayer(streamOf(tar), { ...options, diffId: digestOf(tar.subarray(0, 2048)) }), {
-        code: 'TSB_INTEGRITY_DIFF_ID',
-      });
+      const options = {
+        snapshotter: store.snapshotter,
+        parents: [],
+        id: 'wanted' as SnapshotId,
+        signal: never,
+      };
+      await assert.rejects(
+        unpackLayer(streamOf(tar), { ...options, diffId: digestOf(tar.subarray(0, 2048)) }),
+        {
+          code: 'TSB_INTEGRITY_DIFF_ID',
+        },
+      );
       assert.equal(store.snapshotter.exists(options.id), false);
       assert.equal(await unpackLayer(streamOf(tar), { ...options, diffId: digestOf(tar) }), 'wanted');
-      assert.deepEqual(readdirSync(`${store.root}/tmp/lease`).filter((name) => name !== 'empty'), []);
+      assert.deepEqual(
+        readdirSync(`${store.root}/tmp/lease`).filter((name) => name !== 'empty'),
+        [],
+      );
     });
 
     test('an archive that is cut anywhere is an error, and so is a flipped byte in a header', async () => {
       const tar = tarOf([['a', 'x'.repeat(700)], { name: 'n'.repeat(200), data: Buffer.from('y') }]);
       for (const end of [100, 512, 600, 1535, 1600, 2100, 3000].filter((at) => at % 512 !== 0)) {
-        await assert.rejects(store.chain(tar.subarray(0, end)), { code: 'TSB_INTEGRITY_BAD_ARCHIVE' }, `cut at ${end}`);
+        await assert.rejects(
+          store.chain(tar.subarray(0, end)),
+          { code: 'TSB_INTEGRITY_BAD_ARCHIVE' },
+          `cut at ${end}`,
+        );
       }
       const bad = Buffer.from(tar);
       bad[3] = 0x41;
@@ -165,10 +260,18 @@ for (const driver of Object.keys(drivers) as (keyof typeof drivers)[]) {
         abort.abort(new Error('enough'));
         yield tar.subarray(20_000);
       }
-      const options = { snapshotter: store.snapshotter, parents: [], id: 'x' as SnapshotId, signal: abort.signal };
+      const options = {
+        snapshotter: store.snapshotter,
+        parents: [],
+        id: 'x' as SnapshotId,
+        signal: abort.signal,
+      };
       await assert.rejects(unpackLayer(slow(), { ...options, diffId: digestOf(tar) }), /enough/);
       assert.deepEqual(store.snapshotter.list(), []);
-      assert.deepEqual(readdirSync(`${store.root}/tmp/lease`).filter((name) => name !== 'empty'), []);
+      assert.deepEqual(
+        readdirSync(`${store.root}/tmp/lease`).filter((name) => name !== 'empty'),
+        [],
+      );
     });
   });
 }
@@ -184,18 +287,21 @@ group('archives of other programs', { skip }, () => {
     writeFileSync(`${dir}/tree/${'long'.repeat(40)}`, 'a');
     writeFileSync(Buffer.concat([Buffer.from(`${dir}/tree/sub/`), Buffer.from([0xff, 0xe4])]), 'bytes');
     native.symlinkat('t'.repeat(150), fd, 'link');
-    native.mknodat(fd, 'console', C.S_IFCHR | 0o600, 5, 1);
+    if (!inUserNamespace) native.mknodat(fd, 'console', C.S_IFCHR | 0o600, 5, 1);
     native.mknodat(fd, 'fifo', C.S_IFIFO | 0o640, 0, 0);
     writeFileSync(`${dir}/tree/owned`, 'x');
-    native.chownat(fd, 'owned', 70000, 3_000_000);
+    // Only some ids are mapped in a user namespace.
+    native.chownat(fd, 'owned', inUserNamespace ? 60_000 : 70_000, inUserNamespace ? 65_000 : 3_000_000);
     native.linkat(fd, 'owned', fd, 'zz-again');
     const sparse = openSync(`${dir}/tree/sparse`, 'w');
     for (let i = 0; i < 40; i++) writeSync(sparse, `piece ${i}`, i * 200_000 + 5);
     ftruncateSync(sparse, 12_000_000);
     closeSync(sparse);
-    for (const { name } of native.readdir(fd)) native.utimesat(fd, name, 5_000_000_000n, 1_600_000_000_000_000_000n);
+    for (const { name } of native.readdir(fd))
+      native.utimesat(fd, name, 5_000_000_000n, 1_600_000_000_000_000_000n);
     const sub = native.openat2(fd, 'sub', C.O_RDONLY, 0, 0);
-    for (const { name } of native.readdir(sub)) native.utimesat(sub, name, 5_000_000_000n, 1_600_000_000_000_000_000n);
+    for (const { name } of native.readdir(sub))
+      native.utimesat(sub, name, 5_000_000_000n, 1_600_000_000_000_000_000n);
     native.close(sub);
     native.close(fd);
   });
@@ -222,7 +328,9 @@ group('archives of other programs', { skip }, () => {
     ['--format=pax', '--sparse', '--sparse-version=1.0'],
   ]) {
     test(`GNU tar ${flags.join(' ')}`, async () => {
-      const tar = execFileSync('tar', ['-C', `${dir}/tree`, '--sort=name', ...flags, '-cf', '-', '.'], { maxBuffer: 1 << 26 });
+      const tar = execFileSync('tar', ['-C', `${dir}/tree`, '--sort=name', ...flags, '-cf', '-', '.'], {
+        maxBuffer: 1 << 26,
+      });
       const ids = await store.chain(tar);
       assert.deepEqual(await store.look(ids), await tree());
       const view = await store.snapshotter.view(ids);
@@ -233,7 +341,10 @@ group('archives of other programs', { skip }, () => {
   }
 
   const damaged: [what: string, change: (block: Buffer) => void][] = [
-    ['an extended header of a gigabyte', (block) => block.write('10000000000\0', 124) && block.write('x', 156)],
+    [
+      'an extended header of a gigabyte',
+      (block) => block.write('10000000000\0', 124) && block.write('x', 156),
+    ],
     ['a size that is no number', (block) => block.write('what is it\0\0', 124)],
     ['a negative size', (block) => block.fill(0xff, 124, 136)],
     ['an absurd base-256 size', (block) => block.fill(0x80, 124, 125) && block.fill(0xff, 125, 136)],
@@ -251,7 +362,10 @@ group('archives of other programs', { skip }, () => {
 
   for (const map of ['5,10,3,1', '-5,10', '0,99999999999', 'a,b', '0,1,2']) {
     test(`refused: the sparse map ${map}`, async () => {
-      const records = [['GNU.sparse.map', Buffer.from(map)], ['GNU.sparse.size', Buffer.from('100')]] as const;
+      const records = [
+        ['GNU.sparse.map', Buffer.from(map)],
+        ['GNU.sparse.size', Buffer.from('100')],
+      ] as const;
       const tar = tarOf([{ name: 'f', data: Buffer.alloc(11), records: [...records] }]);
       await assert.rejects(store.chain(tar), { code: 'TSB_INTEGRITY_BAD_ARCHIVE' });
     });
@@ -276,7 +390,12 @@ group('ADD of an archive', { skip }, () => {
   test('files are replaced, directories merged, .wh. names are names', async () => {
     writeFileSync(`${dir}/dest/merged/kept`, '');
     writeFileSync(`${dir}/dest/file`, 'old');
-    await extract([{ name: 'merged/', mode: 0o700, uid: 3 }, ['merged/new'], ['file', 'new!'], ['merged/.wh.kept']]);
+    await extract([
+      { name: 'merged/', mode: 0o700, uid: 3 },
+      ['merged/new'],
+      ['file', 'new!'],
+      ['merged/.wh.kept'],
+    ]);
     assert.deepEqual(await describe(fd, false), [
       `file file 644 0:0 4 ${createHash('sha256').update('new!').digest('hex').slice(0, 16)}`,
       'merged dir 700 3:0',

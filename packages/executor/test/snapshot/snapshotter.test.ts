@@ -10,14 +10,15 @@ import { openCopySnapshotter } from '../../src/snapshot/copy.js';
 import { openOverlaySnapshotter } from '../../src/snapshot/overlay.js';
 import { openSnapshotter, probeOverlay } from '../../src/snapshot/probe.js';
 import type { Snapshotter } from '../../src/snapshot/snapshotter.js';
-import { change, describe, isRoot, link, mkdir, remove, symlink, write } from './trees.js';
+import { change, describe, inUserNamespace, isRoot, link, mkdir, remove, symlink, write } from './trees.js';
 
 const C = native.constants;
 const drivers = {
-  overlay: (root: string) => openOverlaySnapshotter({ root, tmp: `${root}/tmp/lease`, userxattr: false }),
-  copy: (root: string) => openCopySnapshotter({ root, tmp: `${root}/tmp/lease`, userxattr: false }),
+  overlay: (root: string) =>
+    openOverlaySnapshotter({ root, tmp: `${root}/tmp/lease`, userxattr: inUserNamespace }),
+  copy: (root: string) => openCopySnapshotter({ root, tmp: `${root}/tmp/lease`, userxattr: inUserNamespace }),
   'copy without device nodes': (root: string) =>
-    openCopySnapshotter({ root, tmp: `${root}/tmp/lease`, userxattr: false, sideFileOnly: true }),
+    openCopySnapshotter({ root, tmp: `${root}/tmp/lease`, userxattr: inUserNamespace, sideFileOnly: true }),
 };
 const parents = (...ids: string[]): SnapshotId[] => ids as SnapshotId[];
 
@@ -123,17 +124,23 @@ for (const [name, open] of Object.entries(drivers)) {
           native.setXattr(dirfd, name, 'user.note', Buffer.from([0, 255]));
           native.utimesat(dirfd, name, 1n, 1_234_567_890_987_654_321n);
         });
-        native.mknodat(fd, 'null', C.S_IFCHR | 0o666, 1, 3);
+        if (!inUserNamespace) native.mknodat(fd, 'null', C.S_IFCHR | 0o666, 1, 3);
         native.mknodat(fd, 'fifo', C.S_IFIFO | 0o600, 0, 0);
         native.mkdirat(fd, Buffer.from([0xff, 0x20, 0x61]), 0o700);
         native.chownat(fd, '', 5, 6);
         native.chmodat(fd, '', 0o711);
       });
       const seen = await look([base]);
-      assert.equal(seen.find((line) => line.startsWith('d/file')), 'd/file file 6755 1000:1001 4 3a6eb0790f39ac87 1234567890987654321 user.note=00ff');
+      assert.equal(
+        seen.find((line) => line.startsWith('d/file')),
+        'd/file file 6755 1000:1001 4 3a6eb0790f39ac87 1234567890987654321 user.note=00ff',
+      );
       assert.equal(seen.find((line) => line.startsWith('hard'))?.endsWith('= d/file user.note=00ff'), true);
       const top = await make([base], (fd) => write(fd, 'other', ''));
-      assert.deepEqual((await look([base, top])).filter((line) => !line.startsWith('other')), seen);
+      assert.deepEqual(
+        (await look([base, top])).filter((line) => !line.startsWith('other')),
+        seen,
+      );
       const view = await snapshots.view([base, top]);
       const stat = native.stat(view.fd, '');
       await view.close();
@@ -233,7 +240,10 @@ for (const [name, open] of Object.entries(drivers)) {
       assert.throws(() => active.root());
       const draft = await snapshots.draft();
       await draft.discard();
-      assert.deepEqual(readdirSync(`${root}/tmp/lease`).filter((entry) => entry !== 'empty'), []);
+      assert.deepEqual(
+        readdirSync(`${root}/tmp/lease`).filter((entry) => entry !== 'empty'),
+        [],
+      );
     });
 
     test('a snapshot may come twice in a chain', async () => {
@@ -283,13 +293,20 @@ test('300 layers are one view', { skip: isRoot ? false : 'needs root' }, async (
   }
 });
 
-test('the probe takes overlay where it works and says why not where it does not', { skip: isRoot ? false : 'needs root' }, async () => {
+test('the probe takes overlay where it works and says why not where it does not', {
+  skip: isRoot ? false : 'needs root',
+}, async () => {
   const root = mkdtempSync(join(tmpdir(), 'tsbuild-snapshot-'));
   try {
     mkdirSync(`${root}/tmp`);
     const notices: string[] = [];
-    const options = { root, tmp: `${root}/tmp/a`, userxattr: false, notice: (text: string) => notices.push(text) };
-    assert.equal(await probeOverlay(`${root}/tmp`, false), undefined);
+    const options = {
+      root,
+      tmp: `${root}/tmp/a`,
+      userxattr: inUserNamespace,
+      notice: (text: string) => notices.push(text),
+    };
+    assert.equal(await probeOverlay(`${root}/tmp`, inUserNamespace), undefined);
     assert.equal((await openSnapshotter(options)).kind, 'overlay');
     assert.equal((await openSnapshotter({ ...options, kind: 'copy' })).kind, 'copy');
     assert.deepEqual(notices, []);
@@ -301,9 +318,12 @@ test('the probe takes overlay where it works and says why not where it does not'
     const second = await openSnapshotter({ ...options, root: inside, tmp: `${inside}/tmp` });
     assert.equal(second.kind, 'copy');
     assert.match(notices.join(), /overlayfs cannot be used in .* files are copied instead/);
-    await assert.rejects(openSnapshotter({ ...options, root: inside, tmp: `${inside}/tmp`, kind: 'overlay' }), {
-      code: 'TSB_HOST_OVERLAY',
-    });
+    await assert.rejects(
+      openSnapshotter({ ...options, root: inside, tmp: `${inside}/tmp`, kind: 'overlay' }),
+      {
+        code: 'TSB_HOST_OVERLAY',
+      },
+    );
     await active.discard();
   } finally {
     await native.removeTree(native.AT_FDCWD, root);

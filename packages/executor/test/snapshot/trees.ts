@@ -7,6 +7,9 @@ const C = native.constants;
 
 export const isRoot = process.getuid?.() === 0;
 
+/** The suites run a second time in a user namespace (user-namespace.test.ts), where there are no device nodes. */
+export const inUserNamespace = process.env['TSBUILD_USERNS'] === '1';
+
 /** Opens (making it where missing) the folder of a path and calls `use` with it and the last name. */
 function inFolder<T>(root: Fd, path: string, use: (fd: Fd, name: string) => T): T {
   const names = path.split('/');
@@ -54,7 +57,13 @@ export function link(root: Fd, from: string, to: string): void {
 export async function remove(root: Fd, path: string): Promise<void> {
   const names = path.split('/');
   const last = names.pop() as string;
-  const fd = native.openat2(root, names.length === 0 ? '.' : names.join('/'), C.O_RDONLY | C.O_DIRECTORY, 0, 0);
+  const fd = native.openat2(
+    root,
+    names.length === 0 ? '.' : names.join('/'),
+    C.O_RDONLY | C.O_DIRECTORY,
+    0,
+    0,
+  );
   try {
     await native.removeTree(fd, last);
   } finally {

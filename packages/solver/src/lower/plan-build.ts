@@ -58,11 +58,14 @@ export async function planBuild(
 
 /** SOURCE_DATE_EPOCH as a --build-arg, or as a global ARG with a default. */
 function readEpoch(options: PlanOptions, globals: Env): number | undefined {
-  const text = own(options.buildArgs, 'SOURCE_DATE_EPOCH') ?? globals.get('SOURCE_DATE_EPOCH');
+  const given = own(options.buildArgs, 'SOURCE_DATE_EPOCH');
+  const text = given ?? globals.get('SOURCE_DATE_EPOCH');
   if (!text) return undefined;
   const seconds = /^-?\d+$/.test(text) ? Number(text) : Number.NaN;
   // The last second that four digits of a year can say.
   if (seconds >= 0 && seconds <= 253402300799) return seconds;
+  // A default that names a context or a stage instead of a time is passed over.
+  if (given === undefined) return undefined;
   throw fault(
     'SOURCE_DATE_EPOCH',
     `invalid SOURCE_DATE_EPOCH: ${text}`,

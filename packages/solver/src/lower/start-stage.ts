@@ -34,7 +34,8 @@ export function startStage(
     args: [],
     cwd: '/',
     config: { WorkingDir: '/' },
-    imagePlatform: platform,
+    // An empty image has no platform of its own: --platform of its FROM does not count (BuildKit).
+    imagePlatform: lowering.options.platform,
     history: [],
     cmdSet: false,
   };
@@ -90,7 +91,7 @@ function platformOf(image: NonNullable<StageState['base']>, wanted: Platform): P
 }
 
 function withPath(state: StageState): void {
-  if (state.env.has('PATH')) return;
+  if (state.env.has('PATH') || state.imagePlatform.os === 'windows') return;
   state.env = new Map([...state.env, ['PATH', defaultPath]]);
   state.config = { ...state.config, Env: withEntry(state.config.Env ?? [], 'PATH', defaultPath) };
 }

@@ -100,7 +100,7 @@ function emptyImage(platform: Platform): ResolvedImage {
       layers: [],
       origin: { type: 'store' },
     },
-    config: { ...platform, rootfs: { type: 'layers', diff_ids: [] } },
+    config: { ...platform, config: { WorkingDir: '/' }, rootfs: { type: 'layers', diff_ids: [] } },
   };
 }
 
