@@ -27,7 +27,8 @@ const common = {
 };
 
 /** Some dependencies are CommonJS and require Node's own modules; an ESM bundle has no require of its own. */
-const requireShim = "import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);";
+const requireShim =
+  "import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);";
 
 rmSync(outdir, { recursive: true, force: true });
 await build({
@@ -60,7 +61,25 @@ writeFileSync(
   `import type * as api from '../src/index.js' with { 'resolution-mode': 'import' };
 export type * from '../src/api/types.js' with { 'resolution-mode': 'import' };
 export type { ErrorCode } from '@tsbuild/core' with { 'resolution-mode': 'import' };
-${['TsbuildError', 'build', 'diskUsage', 'history', 'images', 'importImage', 'inspect', 'load', 'login', 'logout', 'prune', 'pull', 'push', 'remove', 'run', 'save', 'tag']
+${[
+  'TsbuildError',
+  'build',
+  'diskUsage',
+  'history',
+  'images',
+  'importImage',
+  'inspect',
+  'load',
+  'login',
+  'logout',
+  'prune',
+  'pull',
+  'push',
+  'remove',
+  'run',
+  'save',
+  'tag',
+]
   .map((name) => `export declare const ${name}: typeof api.${name};\n`)
   .join('')}`,
 );

@@ -26,7 +26,9 @@ async function haveBase() {
   }
   const pulled = await run(tsbuild, ['pull', base], { timeout: 60_000 });
   if (pulled === 0) return;
-  say(`The registry of ${base} cannot be reached from here: making the base from Debian's busybox-static package.`);
+  say(
+    `The registry of ${base} cannot be reached from here: making the base from Debian's busybox-static package.`,
+  );
   const work = mkdtempSync(join(tmpdir(), 'tsbuild-quickstart-'));
   try {
     await importBusybox(work);
@@ -39,15 +41,21 @@ async function haveBase() {
 async function importBusybox(work) {
   await must('apt-get', ['download', '-qq', 'busybox-static'], { cwd: work });
   const [deb] = readdirSync(work).filter((name) => name.endsWith('.deb'));
-  if (!deb) fail('apt-get downloaded no busybox-static package', 'apt-get update, then npm run quickstart again');
+  if (!deb)
+    fail('apt-get downloaded no busybox-static package', 'apt-get update, then npm run quickstart again');
   await must('dpkg-deb', ['--extract', deb, 'package'], { cwd: work });
   const root = join(work, 'root');
-  for (const folder of ['bin', 'etc', 'root', 'tmp', 'var']) mkdirSync(join(root, folder), { recursive: true });
+  for (const folder of ['bin', 'etc', 'root', 'tmp', 'var'])
+    mkdirSync(join(root, folder), { recursive: true });
   const busybox = ['bin/busybox', 'usr/bin/busybox'].map((path) => join(work, 'package', path));
   copyFirst(busybox, join(root, 'bin/busybox'));
-  const applets = spawnSync(join(root, 'bin/busybox'), ['--list'], { encoding: 'utf8' }).stdout.trim().split('\n');
+  const applets = spawnSync(join(root, 'bin/busybox'), ['--list'], { encoding: 'utf8' })
+    .stdout.trim()
+    .split('\n');
   for (const applet of applets) if (applet !== 'busybox') symlinkSync('busybox', join(root, 'bin', applet));
-  await must('tar', ['--numeric-owner', '--owner=0', '--group=0', '-C', root, '-cf', 'root.tar', '.'], { cwd: work });
+  await must('tar', ['--numeric-owner', '--owner=0', '--group=0', '-C', root, '-cf', 'root.tar', '.'], {
+    cwd: work,
+  });
   await must(tsbuild, ['import', '--change', 'CMD ["sh"]', join(work, 'root.tar'), base]);
 }
 
@@ -75,7 +83,16 @@ step('tsbuild build -t hello:quickstart examples/hello');
 const work = mkdtempSync(join(tmpdir(), 'tsbuild-quickstart-'));
 try {
   const metadata = join(work, 'digest');
-  await must(tsbuild, ['build', '--build-arg', `BASE=${base}`, '-t', image, '--iidfile', metadata, 'examples/hello']);
+  await must(tsbuild, [
+    'build',
+    '--build-arg',
+    `BASE=${base}`,
+    '-t',
+    image,
+    '--iidfile',
+    metadata,
+    'examples/hello',
+  ]);
   step('tsbuild images');
   await must(tsbuild, ['images']);
   say(`\nImage:  ${image}\nDigest: ${output('cat', [metadata])}`);

@@ -17,8 +17,23 @@ import { asUser, ensureUser, installTree } from './lib/rootless.mjs';
 import { must, output, repo, run, say } from './lib/run.mjs';
 
 const packages = [
-  'acl', 'attr', 'busybox-static', 'bzip2', 'crun', 'curl', 'docker-registry', 'git', 'libcap2-bin', 'mmdebstrap',
-  'runc', 'skopeo', 'slirp4netns', 'uidmap', 'umoci', 'xz-utils', 'zstd',
+  'acl',
+  'attr',
+  'busybox-static',
+  'bzip2',
+  'crun',
+  'curl',
+  'docker-registry',
+  'git',
+  'libcap2-bin',
+  'mmdebstrap',
+  'runc',
+  'skopeo',
+  'slirp4netns',
+  'uidmap',
+  'umoci',
+  'xz-utils',
+  'zstd',
 ];
 
 const flags = process.argv.slice(2);
@@ -36,7 +51,9 @@ function filesBelow(dir, suffixes) {
 }
 
 function unitTests() {
-  const folders = readdirSync(join(repo, 'packages')).map((name) => join(repo, 'packages', name, 'dist/test'));
+  const folders = readdirSync(join(repo, 'packages')).map((name) =>
+    join(repo, 'packages', name, 'dist/test'),
+  );
   return [
     ...folders.flatMap((dir) => filesBelow(dir, ['.test.js'])),
     ...filesBelow(join(repo, 'native/test'), ['.test.mjs']),
@@ -52,7 +69,9 @@ async function suite(title, command, args, options) {
   say(`\n== ${title} ==`);
   const started = Date.now();
   const status = await run(command, args, options);
-  say(`== ${title}: ${status === 0 ? 'passed' : 'FAILED'} in ${((Date.now() - started) / 1000).toFixed(0)} s ==`);
+  say(
+    `== ${title}: ${status === 0 ? 'passed' : 'FAILED'} in ${((Date.now() - started) / 1000).toFixed(0)} s ==`,
+  );
   if (status !== 0) failures.push(title);
 }
 
@@ -61,7 +80,9 @@ async function acceptance() {
   chmodSync(work, 0o755);
   const registry = await startRegistry();
   try {
-    const files = filesBelow(join(repo, 'test/dist/acceptance'), ['.test.js']).filter((file) => file.includes(only));
+    const files = filesBelow(join(repo, 'test/dist/acceptance'), ['.test.js']).filter((file) =>
+      file.includes(only),
+    );
     const bin = installTree(join(work, 'app'));
     const tests = join(work, 'test');
     const env = {
@@ -83,11 +104,18 @@ async function acceptance() {
       await suite('acceptance, as root', process.execPath, nodeTest(copied, 900), { env: rootEnv });
       const user = await ensureUser();
       const userWork = folder(work, 'user');
-      const userEnv = { ...env, TSBUILD_TEST_MODE: 'rootless', TSBUILD_TEST_WORK: userWork, TMPDIR: userWork };
+      const userEnv = {
+        ...env,
+        TSBUILD_TEST_MODE: 'rootless',
+        TSBUILD_TEST_WORK: userWork,
+        TMPDIR: userWork,
+      };
       Object.assign(userEnv, cloneOf(userWork));
       await must('chown', ['-R', `${user.uid}:${user.gid}`, userWork]);
       const command = [process.execPath, ...nodeTest(copied, 900)];
-      await suite('acceptance, as an unprivileged user', ...asUser(user, userEnv, command), { cwd: userWork });
+      await suite('acceptance, as an unprivileged user', ...asUser(user, userEnv, command), {
+        cwd: userWork,
+      });
     } else {
       say('Not root: the acceptance tests run rootless only.');
       const userWork = folder(work, 'user');

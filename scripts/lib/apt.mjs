@@ -6,7 +6,9 @@ import { fail, must, output, run, say } from './run.mjs';
 const root = () => process.getuid?.() === 0;
 
 export function missingPackages(names) {
-  return names.filter((name) => !output('dpkg-query', ['-W', '-f', '${db:Status-Status}', name])?.includes('installed'));
+  return names.filter(
+    (name) => !output('dpkg-query', ['-W', '-f', '${db:Status-Status}', name])?.includes('installed'),
+  );
 }
 
 /** Installs what is missing, as root or through sudo without a password; else says what to type. */
@@ -33,8 +35,15 @@ function split([command, ...args]) {
 export function debianMirror() {
   const files = ['/etc/apt/sources.list'];
   const dir = '/etc/apt/sources.list.d';
-  if (existsSync(dir)) files.push(...readdirSync(dir).sort().map((name) => join(dir, name)));
-  const urls = files.filter((file) => existsSync(file)).flatMap((file) => archives(readFileSync(file, 'utf8')));
+  if (existsSync(dir))
+    files.push(
+      ...readdirSync(dir)
+        .sort()
+        .map((name) => join(dir, name)),
+    );
+  const urls = files
+    .filter((file) => existsSync(file))
+    .flatMap((file) => archives(readFileSync(file, 'utf8')));
   const [first] = urls.filter((url) => /\/debian\/?$/.test(url));
   if (!first) fail('no Debian archive in the apt sources of this machine', 'run this on Debian, or add one');
   return first;

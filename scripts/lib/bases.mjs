@@ -26,7 +26,16 @@ export async function debianTar() {
   try {
     await must(
       'mmdebstrap',
-      ['--variant=minbase', '--include=ca-certificates', '--quiet', ...slim, '--format=tar', 'bookworm', partial, debianMirror()],
+      [
+        '--variant=minbase',
+        '--include=ca-certificates',
+        '--quiet',
+        ...slim,
+        '--format=tar',
+        'bookworm',
+        partial,
+        debianMirror(),
+      ],
       { stdio: ['ignore', 'ignore', 'inherit'] },
     );
     renameSync(partial, file);

@@ -10,11 +10,17 @@ export async function ensureUser() {
   if (!output('getent', ['passwd', name])) {
     await must('useradd', ['--create-home', '--shell', '/bin/sh', name]);
   }
-  for (const [file, flag] of [['/etc/subuid', '--add-subuids'], ['/etc/subgid', '--add-subgids']]) {
+  for (const [file, flag] of [
+    ['/etc/subuid', '--add-subuids'],
+    ['/etc/subgid', '--add-subgids'],
+  ]) {
     const taken = readFileSync(file, 'utf8');
     if (!taken.split('\n').some((line) => line.startsWith(`${name}:`))) {
       const ends = taken.split('\n').map((line) => line.split(':').slice(1).map(Number));
-      const first = Math.max(100000, ...ends.filter(([start]) => start > 0).map(([start, count]) => start + count));
+      const first = Math.max(
+        100000,
+        ...ends.filter(([start]) => start > 0).map(([start, count]) => start + count),
+      );
       await must('usermod', [flag, `${first}-${first + 65535}`, name]);
     }
   }
@@ -23,8 +29,15 @@ export async function ensureUser() {
 }
 
 /** Files that the installed program consists of, as `npm pack` would ship them. */
-const shipped = ['native/build/tsbuild-helper', 'native/build/Release', 'native/index.js', 'native/package.json',
-  'packages/tsbuild/bin', 'packages/tsbuild/dist/bundle', 'packages/tsbuild/package.json'];
+const shipped = [
+  'native/build/tsbuild-helper',
+  'native/build/Release',
+  'native/index.js',
+  'native/package.json',
+  'packages/tsbuild/bin',
+  'packages/tsbuild/dist/bundle',
+  'packages/tsbuild/package.json',
+];
 
 /** Copies the built program to a folder that everybody can read. @returns path of its `tsbuild` command */
 export function installTree(destination) {
@@ -44,7 +57,14 @@ export function asUser(user, env, command) {
   const settings = Object.entries({ HOME: user.home, USER: user.name, PATH: process.env.PATH, ...env });
   return [
     'setpriv',
-    [`--reuid=${user.uid}`, `--regid=${user.gid}`, '--init-groups', 'env', '-i',
-      ...settings.map(([key, value]) => `${key}=${value}`), ...command],
+    [
+      `--reuid=${user.uid}`,
+      `--regid=${user.gid}`,
+      '--init-groups',
+      'env',
+      '-i',
+      ...settings.map(([key, value]) => `${key}=${value}`),
+      ...command,
+    ],
   ];
 }

@@ -40,6 +40,9 @@ ENTRYPOINT ["/hello"]
   assert.equal(ran.stdout, 'hello from scratch\n');
 
   const again = await tsbuild.ok(['build', '--progress=rawjson', '-t', 'hello:c', context]);
-  assert.deepEqual(steps(again).ran.filter((name) => /RUN|COPY/.test(name)), []);
+  assert.deepEqual(
+    steps(again).ran.filter((name) => /RUN|COPY/.test(name)),
+    [],
+  );
   t.diagnostic(`cached build: ${again.seconds.toFixed(2)} s`);
 });

@@ -1,6 +1,14 @@
 /** A Node application whose dependencies npm installs in a RUN step; one changed source file reruns the last COPY alone. */
 import assert from 'node:assert/strict';
-import { appendFileSync, copyFileSync, cpSync, existsSync, mkdirSync, realpathSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  realpathSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { command, succeed, Tsbuild } from '../support/command.js';
@@ -15,7 +23,15 @@ test('npm ci runs once; a changed source file reruns only the last COPY', async 
   const base = await nodeBase(tsbuild, work);
   const context = join(work, 'app');
   cpSync(join(examples(), 'node-app'), context, { recursive: true });
-  const build = ['build', '--progress=rawjson', '-t', 'node-app', '--build-arg', `NODE_IMAGE=${base}`, context];
+  const build = [
+    'build',
+    '--progress=rawjson',
+    '-t',
+    'node-app',
+    '--build-arg',
+    `NODE_IMAGE=${base}`,
+    context,
+  ];
 
   const cold = await tsbuild.ok(build);
   t.diagnostic(`cold build: ${cold.seconds.toFixed(1)} s`);
@@ -23,13 +39,19 @@ test('npm ci runs once; a changed source file reruns only the last COPY', async 
   assert.equal(answer.stdout, '200 {"hello":"world"}\n');
 
   const cached = await tsbuild.ok(build);
-  assert.deepEqual(steps(cached).ran.filter((name) => /RUN|COPY|WORKDIR/.test(name)), []);
+  assert.deepEqual(
+    steps(cached).ran.filter((name) => /RUN|COPY|WORKDIR/.test(name)),
+    [],
+  );
   t.diagnostic(`cached build: ${cached.seconds.toFixed(2)} s`);
 
   appendFileSync(join(context, 'server.js'), '// changed\n');
   const changed = await tsbuild.ok(build);
   const ran = steps(changed).ran.filter((name) => /RUN|COPY|WORKDIR/.test(name));
-  assert.deepEqual(ran.map((name) => name.replace(/^\[.*\] /, '')), ['COPY . .']);
+  assert.deepEqual(
+    ran.map((name) => name.replace(/^\[.*\] /, '')),
+    ['COPY . .'],
+  );
   t.diagnostic(`one file changed: ${changed.seconds.toFixed(2)} s`);
 });
 

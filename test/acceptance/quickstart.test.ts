@@ -14,7 +14,12 @@ test('npm run quickstart builds and runs the hello image from a fresh clone', as
   await succeed('git', ['clone', '--quiet', repository, clone]);
   const home = join(work, 'home');
   mkdirSync(home);
-  const env = { ...process.env, HOME: home, XDG_DATA_HOME: join(home, 'data'), TSBUILD_ROOT: join(home, 'store') };
+  const env = {
+    ...process.env,
+    HOME: home,
+    XDG_DATA_HOME: join(home, 'data'),
+    TSBUILD_ROOT: join(home, 'store'),
+  };
   const outcome = await succeed('npm', ['run', 'quickstart'], { cwd: clone, env, limit: 800 });
   const text = outcome.stdout + outcome.stderr;
   t.diagnostic(`quickstart took ${outcome.seconds.toFixed(0)} s${rootless ? ' rootless' : ''}`);

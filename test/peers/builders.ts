@@ -23,8 +23,19 @@ export const buildx: Builder = {
   name: 'docker buildx',
   build: (job, destination) =>
     command(peer, [
-      ...docker, 'buildx', 'build', '--no-cache', '--network', 'host', '--provenance=false',
-      '--output', `type=oci,dest=${destination}`, '-f', job.dockerfile, ...job.options, job.context,
+      ...docker,
+      'buildx',
+      'build',
+      '--no-cache',
+      '--network',
+      'host',
+      '--provenance=false',
+      '--output',
+      `type=oci,dest=${destination}`,
+      '-f',
+      job.dockerfile,
+      ...job.options,
+      job.context,
     ]),
 };
 
@@ -32,9 +43,24 @@ export const buildah: Builder = {
   name: 'buildah',
   build: (job, destination) =>
     command(peer, [
-      'buildah', 'build', '--isolation', 'oci', '--runtime', 'runc', '--layers', '--no-cache', '--identity-label=false',
-      '--tls-verify=false', '--network', 'host', '-t', `oci-archive:${destination}`, '-f', job.dockerfile,
-      ...job.options, job.context,
+      'buildah',
+      'build',
+      '--isolation',
+      'oci',
+      '--runtime',
+      'runc',
+      '--layers',
+      '--no-cache',
+      '--identity-label=false',
+      '--tls-verify=false',
+      '--network',
+      'host',
+      '-t',
+      `oci-archive:${destination}`,
+      '-f',
+      job.dockerfile,
+      ...job.options,
+      job.context,
     ]),
 };
 
@@ -44,8 +70,16 @@ export function tsbuild(bin: string, store: string): Builder {
     name: 'tsbuild',
     build: (job, destination) =>
       command(bin, [
-        'build', '--root', store, '--no-cache', '--output', `type=oci,dest=${destination}`,
-        '-f', job.dockerfile, ...job.options, job.context,
+        'build',
+        '--root',
+        store,
+        '--no-cache',
+        '--output',
+        `type=oci,dest=${destination}`,
+        '-f',
+        job.dockerfile,
+        ...job.options,
+        job.context,
       ]),
   };
 }

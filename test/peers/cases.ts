@@ -12,7 +12,8 @@ export interface PeerCase {
 }
 
 /** Files in which apt and dpkg write the time of the installation. */
-const clock = /^\/(var\/log\/|var\/cache\/(apt|ldconfig|debconf)\/|var\/lib\/(apt|dpkg|systemd)\/|etc\/(ld\.so\.cache|machine-id)|usr\/share\/info\/dir)/;
+const clock =
+  /^\/(var\/log\/|var\/cache\/(apt|ldconfig|debconf)\/|var\/lib\/(apt|dpkg|systemd)\/|etc\/(ld\.so\.cache|machine-id)|usr\/share\/info\/dir)/;
 
 export const cases: PeerCase[] = [
   {

@@ -34,7 +34,9 @@ describe('images equal to the peers’', () => {
       for (const peer of [buildx, buildah]) {
         const theirs = await build(peer, job, work, t);
         const differences = compare(ours, theirs, peer);
-        const unexplained = differences.filter((line) => !item.explained(line, peer.name) && !general(line, peer.name));
+        const unexplained = differences.filter(
+          (line) => !item.explained(line, peer.name) && !general(line, peer.name),
+        );
         assert.deepEqual(unexplained, [], `differences to ${peer.name}`);
       }
     });

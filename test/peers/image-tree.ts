@@ -24,7 +24,9 @@ export async function readArchive(archive: string, work: string): Promise<ImageF
   const { config, manifest } = readLayout(layout);
   return {
     config: { ...config.config, os: config['os'], architecture: config['architecture'] },
-    history: (config.history ?? []).map((entry) => `${entry.empty_layer ? '-' : '+'} ${entry.created_by ?? ''}`),
+    history: (config.history ?? []).map(
+      (entry) => `${entry.empty_layer ? '-' : '+'} ${entry.created_by ?? ''}`,
+    ),
     layers: manifest.layers.length,
     files: listFiles(root, await attributes(root)),
   };
@@ -32,12 +34,19 @@ export async function readArchive(archive: string, work: string): Promise<ImageF
 
 /** File capabilities and other attributes by path, as getfattr prints them. */
 async function attributes(root: string): Promise<Map<string, string>> {
-  const dump = await succeed('getfattr', ['-R', '-h', '-m', '^(security.capability|user\\.)', '-d', '-e', 'hex', '.'], { cwd: root });
+  const dump = await succeed(
+    'getfattr',
+    ['-R', '-h', '-m', '^(security.capability|user\\.)', '-d', '-e', 'hex', '.'],
+    { cwd: root },
+  );
   const blocks = dump.stdout.split('\n\n').filter((block) => block.startsWith('# file: '));
   return new Map(
     blocks.map((block) => {
       const [head = '', ...lines] = block.split('\n');
-      return [head.slice('# file: '.length), lines.filter((line) => !line.startsWith('user.rootlesscontainers')).join(' ')];
+      return [
+        head.slice('# file: '.length),
+        lines.filter((line) => !line.startsWith('user.rootlesscontainers')).join(' '),
+      ];
     }),
   );
 }
@@ -61,7 +70,8 @@ function listFiles(root: string, xattrs: Map<string, string>): Map<string, strin
     const hardLink = first !== undefined && first !== path ? ` = ${first}` : '';
     const fields = [stat.mode.toString(8), `${stat.uid}:${stat.gid}`, content, xattrs.get(path) ?? ''];
     files.set(path, fields.filter(Boolean).join(' ') + hardLink);
-    if (stat.isDirectory()) for (const name of readdirSync(full).sort()) visit(path ? `${path}/${name}` : name);
+    if (stat.isDirectory())
+      for (const name of readdirSync(full).sort()) visit(path ? `${path}/${name}` : name);
   };
   visit('');
   return files;

@@ -11,7 +11,10 @@ export async function busyboxImage(tsbuild: Tsbuild, work: string, name = 'busyb
   }
   copyFileSync('/bin/busybox', join(root, 'bin/busybox'));
   const applets = await succeed('/bin/busybox', ['--list']);
-  for (const applet of applets.stdout.trim().split('\n').filter((word) => word !== 'busybox')) {
+  for (const applet of applets.stdout
+    .trim()
+    .split('\n')
+    .filter((word) => word !== 'busybox')) {
     symlinkSync('busybox', join(root, 'bin', applet));
   }
   const tar = join(work, 'busybox.tar');

@@ -14,7 +14,9 @@ export function steps(outcome: Outcome): { ran: string[]; cached: string[] } {
     .split('\n')
     .filter((line) => line.startsWith('{'))
     .map((line) => JSON.parse(line) as Event);
-  const names = new Map(events.filter((event) => event.type === 'vertex').map((event) => [event.id, event.name ?? '']));
+  const names = new Map(
+    events.filter((event) => event.type === 'vertex').map((event) => [event.id, event.name ?? '']),
+  );
   const done = events.filter((event) => event.type === 'completed');
   const select = (cached: boolean) =>
     done.filter((event) => event.cached === cached).map((event) => names.get(event.id) ?? '');

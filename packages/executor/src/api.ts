@@ -46,7 +46,12 @@ export interface Executor extends Worker {
   /** Writes the whole root file system into a new or existing folder (--output type=local). */
   exportTree(ref: Ref, destination: string, signal: AbortSignal): Promise<void>;
   /** Unpacks a layer's tar stream on top of parents; verifies diffId. Used for import and for images. */
-  unpackLayer(tar: AsyncIterable<Uint8Array>, diffId: Digest, parents: Ref, signal: AbortSignal): Promise<LayerRef>;
+  unpackLayer(
+    tar: AsyncIterable<Uint8Array>,
+    diffId: Digest,
+    parents: Ref,
+    signal: AbortSignal,
+  ): Promise<LayerRef>;
   /** Starts an image's command in the sandbox on a throw-away upper directory (`tsbuild run`). */
   container(ref: Ref, options: ContainerOptions): Promise<{ exitCode: number }>;
   /** Ends leases, removes temporary files. */

@@ -94,8 +94,10 @@ function compose(parts: Parts): Executor {
       ),
     git: (op, context) =>
       cancellable(context.signal, () => fetchGit(op, { lease, snapshotter }, context.signal)),
-    run: (op, base, mounts, context) => cancellable(context.signal, () => run(parts, op, base, mounts, context)),
-    file: (op, base, inputs, context) => cancellable(context.signal, () => file(parts, op, base, inputs, context)),
+    run: (op, base, mounts, context) =>
+      cancellable(context.signal, () => run(parts, op, base, mounts, context)),
+    file: (op, base, inputs, context) =>
+      cancellable(context.signal, () => file(parts, op, base, inputs, context)),
     contentDigest: (input, selector, context) =>
       cancellable(context.signal, () => contentDigest(parts, input, selector, context.signal)),
     async hold(ref) {
@@ -272,7 +274,8 @@ async function run(
   const closers: (() => Promise<void>)[] = [];
   try {
     const stepMounts: StepMount[] = [];
-    for (const { mount, input } of mounts) stepMounts.push(await stepMount(parts, mount, input, signal, closers));
+    for (const { mount, input } of mounts)
+      stepMounts.push(await stepMount(parts, mount, input, signal, closers));
     const { ref, outcome } = await onNewLayer(parts, base, signal, (active) =>
       runStep(
         { op, rootfs: rootSpec(active.sandboxRootfs()), mounts: stepMounts },

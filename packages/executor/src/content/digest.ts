@@ -41,10 +41,20 @@ export async function digestSelector(
 ): Promise<Digest> {
   if (selector.type === 'path') {
     const selection = await selectRequired(tree, rawPath(selector.path), {}, true, signal);
-    return digestSelections(tree, [selection], { ownerZero: tree.ignore !== undefined, wholeRoot: true }, hashFiles);
+    return digestSelections(
+      tree,
+      [selection],
+      { ownerZero: tree.ignore !== undefined, wholeRoot: true },
+      hashFiles,
+    );
   }
   const selections = await selectCopy(tree, selector.action, true, signal);
-  return digestSelections(tree, selections, { ownerZero: selector.action.ownerZero, wholeRoot: false }, hashFiles);
+  return digestSelections(
+    tree,
+    selections,
+    { ownerZero: selector.action.ownerZero, wholeRoot: false },
+    hashFiles,
+  );
 }
 
 interface DigestOptions {
@@ -89,21 +99,24 @@ function itemsOf(tree: Tree, selection: Selection, options: DigestOptions): Item
     name: '' as RawPath,
     path: selection.path,
     stat: selection.stat,
-    xattrs: withFd(openExact(tree.root, selection.path, native.constants.O_PATH | native.constants.O_NOFOLLOW), (fd) =>
-      native.listXattrs(fd, ''),
+    xattrs: withFd(
+      openExact(tree.root, selection.path, native.constants.O_PATH | native.constants.O_NOFOLLOW),
+      (fd) => native.listXattrs(fd, ''),
     ),
     bare: typeOf(selection.stat) === native.constants.S_IFDIR && !options.wholeRoot,
   };
   const below = selection.entries
     .filter((entry) => typeOf(entry) !== S_IFSOCK)
-    .map((entry): Item => ({
-      name: entry.raw,
-      path: joinRaw(selection.path, entry.raw),
-      stat: entry,
-      link: entry.link,
-      xattrs: entry.xattrs ?? [],
-      bare: false,
-    }));
+    .map(
+      (entry): Item => ({
+        name: entry.raw,
+        path: joinRaw(selection.path, entry.raw),
+        stat: entry,
+        link: entry.link,
+        xattrs: entry.xattrs ?? [],
+        bare: false,
+      }),
+    );
   return [own, ...below];
 }
 

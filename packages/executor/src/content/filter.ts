@@ -16,7 +16,12 @@ export interface SelectedEntry extends WalkEntry {
 export interface Filter {
   ignore?: { rules: IgnoreRules; base: string } | undefined;
   exclude?: PatternMatcher | undefined;
-  include?: { matcher: PatternMatcher; /** The same patterns with a `!`, for mayKeepBelow. */ reach: PatternMatcher } | undefined;
+  include?:
+    | {
+        matcher: PatternMatcher /** The same patterns with a `!`, for mayKeepBelow. */;
+        reach: PatternMatcher;
+      }
+    | undefined;
 }
 
 interface State {

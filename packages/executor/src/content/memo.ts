@@ -7,7 +7,12 @@ import { contentDigestVersion } from './digest.js';
 import { FieldHash } from './encode.js';
 
 /** The digest from the store, or from `compute`, which is then kept. Damage is a miss. */
-export async function memoised(folder: string, ref: Ref, selector: Selector, compute: () => Promise<Digest>): Promise<Digest> {
+export async function memoised(
+  folder: string,
+  ref: Ref,
+  selector: Selector,
+  compute: () => Promise<Digest>,
+): Promise<Digest> {
   const file = join(folder, hexOf(memoKey(ref, selector)));
   const kept = await readFile(file, 'utf8').catch(() => '');
   if (isDigest(kept)) return kept;
@@ -28,7 +33,12 @@ function memoKey(ref: Ref, selector: Selector): Digest {
   for (const { snapshot } of ref.layers) hash.text(snapshot);
   if (selector.type === 'path') return hash.text('path').text(selector.path).digest();
   const { source, exclude, parents, ownerZero } = selector.action;
-  hash.text('copy').text(source).number(parents ? 1 : 0).number(ownerZero ? 1 : 0).number(exclude.length);
+  hash
+    .text('copy')
+    .text(source)
+    .number(parents ? 1 : 0)
+    .number(ownerZero ? 1 : 0)
+    .number(exclude.length);
   for (const pattern of exclude) hash.text(pattern);
   return hash.digest();
 }

@@ -46,5 +46,7 @@ function firstMissing(tree: Tree, path: RawPath): RawPath {
 function namesIn(tree: Tree, directory: RawPath): string[] {
   const stat = statExact(tree.root, directory);
   if (stat === undefined || !isDirectory(stat)) return [];
-  return withFd(openListing(tree.root, directory), (fd) => native.readdir(fd).map(({ name }) => textOf(rawPath(name))));
+  return withFd(openListing(tree.root, directory), (fd) =>
+    native.readdir(fd).map(({ name }) => textOf(rawPath(name))),
+  );
 }

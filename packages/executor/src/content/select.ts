@@ -7,7 +7,14 @@ import { ignoreState } from '../context/ignore.js';
 import { isDirectory, openDirectory, openListing, statExact, withFd } from '../rootfs/open.js';
 import { baseOf, cleanInRoot, joinRaw, type RawPath, rawPath, textOf } from '../rootfs/raw-path.js';
 import { resolveInRoot } from '../rootfs/resolve.js';
-import { type Filter, filterEntries, findDeadEnds, includeFilter, isEmptyFilter, type SelectedEntry } from './filter.js';
+import {
+  type Filter,
+  filterEntries,
+  findDeadEnds,
+  includeFilter,
+  isEmptyFilter,
+  type SelectedEntry,
+} from './filter.js';
 import { notFound } from './not-found.js';
 import type { Tree } from './tree.js';
 
@@ -76,8 +83,15 @@ async function selectParents(
     const path = resolveInRoot(tree.root, joinRaw(start, rawPath(pattern)));
     if (statExact(tree.root, path) === undefined) throw notFound(tree, joinRaw(start, rawPath(pattern)));
   }
-  const selection = await selectRequired(tree, start, { exclude, include: includeFilter(pattern) }, xattrs, signal);
-  if (!hasWildcard(pattern) && selection.entries.length === 0) throw notFound(tree, joinRaw(start, rawPath(pattern)));
+  const selection = await selectRequired(
+    tree,
+    start,
+    { exclude, include: includeFilter(pattern) },
+    xattrs,
+    signal,
+  );
+  if (!hasWildcard(pattern) && selection.entries.length === 0)
+    throw notFound(tree, joinRaw(start, rawPath(pattern)));
   return selection;
 }
 

@@ -63,7 +63,9 @@ export class StatCache {
       const results: (Buffer | undefined)[] = files.map(({ path, stat }) => {
         this.#seen.add(path);
         const known = this.#known.get(path);
-        return known !== undefined && known.fingerprint === this.#fingerprint(stat) ? known.digest : undefined;
+        return known !== undefined && known.fingerprint === this.#fingerprint(stat)
+          ? known.digest
+          : undefined;
       });
       const misses = files.filter((_, index) => results[index] === undefined);
       if (misses.length === 0) return results as Buffer[];

@@ -32,7 +32,8 @@ export async function bindSource(
 ): Promise<BindSource> {
   const path = cleanInRoot(rawPath(source));
   const selection = await selectRequired(tree, path, {}, false, signal);
-  if (tree.ignore === undefined && isOwnedByRoot(selection)) return { path: folder, close: async () => undefined };
+  if (tree.ignore === undefined && isOwnedByRoot(selection))
+    return { path: folder, close: async () => undefined };
   const copy = mkdtempSync(join(tmp, 'context-'));
   const close = () => native.removeTree(native.AT_FDCWD, copy);
   try {
@@ -48,7 +49,13 @@ function isOwnedByRoot({ stat, entries }: Selection): boolean {
   return stat.uid === 0 && stat.gid === 0 && entries.every(({ uid, gid }) => uid === 0 && gid === 0);
 }
 
-async function copyTo(tree: Tree, selection: Selection, path: RawPath, copy: string, signal: AbortSignal): Promise<void> {
+async function copyTo(
+  tree: Tree,
+  selection: Selection,
+  path: RawPath,
+  copy: string,
+  signal: AbortSignal,
+): Promise<void> {
   const { O_PATH, O_DIRECTORY } = native.constants;
   await withFd(native.openat2(native.AT_FDCWD, copy, O_PATH | O_DIRECTORY, 0, 0), (root) =>
     copySelection(tree, selection, {

@@ -41,7 +41,10 @@ export function compileIgnore(source: {
 }
 
 /** State of the patterns for a path, as a walk from the context's root would have found it. */
-export function ignoreState(rules: IgnoreRules, path: string): { matched: boolean; info: MatchInfo | undefined } {
+export function ignoreState(
+  rules: IgnoreRules,
+  path: string,
+): { matched: boolean; info: MatchInfo | undefined } {
   let info: MatchInfo | undefined;
   let matched = false;
   if (path === '') return { matched, info };
@@ -62,7 +65,9 @@ export function hidingRule(rules: IgnoreRules, path: string): string | undefined
     const now = new PatternMatcher(rules.patterns.slice(0, count)).matchesOrParentMatches(path);
     if (now === before) continue;
     const line = rules.lines[count - 1];
-    rule = now ? `${rules.file}${line === undefined ? '' : ` line ${line}`} (${rules.patterns[count - 1]})` : undefined;
+    rule = now
+      ? `${rules.file}${line === undefined ? '' : ` line ${line}`} (${rules.patterns[count - 1]})`
+      : undefined;
   }
   return rule;
 }

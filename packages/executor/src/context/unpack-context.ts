@@ -16,7 +16,11 @@ const maxDockerfile = 16 * 1024 * 1024;
  * Links of the archive never lead out of the folder.
  * @throws TsbuildError TSB_INTEGRITY_BAD_ARCHIVE, TSB_CONTEXT_NO_ARCHIVE
  */
-export async function unpackContext(file: Fd, folder: string, signal: AbortSignal): Promise<Buffer | undefined> {
+export async function unpackContext(
+  file: Fd,
+  folder: string,
+  signal: AbortSignal,
+): Promise<Buffer | undefined> {
   if (!(await isArchive(file))) return readText(file);
   const { O_PATH, O_DIRECTORY } = native.constants;
   const owner = { uid: 0, gid: 0 };
@@ -29,9 +33,13 @@ export async function unpackContext(file: Fd, folder: string, signal: AbortSigna
 function readText(file: Fd): Buffer {
   const { size } = native.stat(file, '');
   if (size > maxDockerfile) {
-    throw new TsbuildError('TSB_CONTEXT_NO_ARCHIVE', 'the context is neither a tar archive nor a Dockerfile', {
-      hint: 'Give a folder, a tar (plain, gzip, bzip2, xz or zstd), or a Dockerfile.',
-    });
+    throw new TsbuildError(
+      'TSB_CONTEXT_NO_ARCHIVE',
+      'the context is neither a tar archive nor a Dockerfile',
+      {
+        hint: 'Give a folder, a tar (plain, gzip, bzip2, xz or zstd), or a Dockerfile.',
+      },
+    );
   }
   const bytes = Buffer.alloc(size);
   const read = readSync(file, bytes, 0, size, 0);

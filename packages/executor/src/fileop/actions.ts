@@ -73,7 +73,11 @@ function makeHeredoc(action: MkfileAction, step: FileStep): void {
       (file) => {
         writeFully(file, Buffer.from(action.data));
         native.chownat(file, '', owner?.uid ?? 0, owner?.gid ?? 0);
-        native.chmodat(file, '', mode === undefined ? 0o644 : mode.type === 'octal' ? mode.mode : mode.apply(0o644, false));
+        native.chmodat(
+          file,
+          '',
+          mode === undefined ? 0o644 : mode.type === 'octal' ? mode.mode : mode.apply(0o644, false),
+        );
       },
     ),
   );
@@ -97,7 +101,12 @@ async function copy(action: CopyAction, step: FileStep): Promise<void> {
 }
 
 /** Unpacks the selection if it is an archive; false if it has to be copied. */
-async function unpack(action: CopyAction, tree: Tree, selection: Selection, step: FileStep): Promise<boolean> {
+async function unpack(
+  action: CopyAction,
+  tree: Tree,
+  selection: Selection,
+  step: FileStep,
+): Promise<boolean> {
   if (!isRegular(selection.stat)) return false;
   const { O_RDONLY, O_NOFOLLOW, O_PATH, O_DIRECTORY } = native.constants;
   return withFd(openExact(tree.root, selection.path, O_RDONLY | O_NOFOLLOW), async (archive) => {

@@ -19,7 +19,11 @@ export interface Attributes {
 
 /** Directories that the destination needs: 0755, or what the usual umask (022) leaves of an octal --chmod. */
 export function impliedDirectory({ owner, mode }: Attributes): NewDirectory {
-  return { mode: mode?.type === 'octal' ? mode.mode & 0o755 : 0o755, uid: owner?.uid ?? 0, gid: owner?.gid ?? 0 };
+  return {
+    mode: mode?.type === 'octal' ? mode.mode & 0o755 : 0o755,
+    uid: owner?.uid ?? 0,
+    gid: owner?.gid ?? 0,
+  };
 }
 
 /** Permission bits that an entry gets. */

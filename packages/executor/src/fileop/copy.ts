@@ -9,7 +9,16 @@ import type { SelectedEntry } from '../content/filter.js';
 import type { Selection } from '../content/select.js';
 import type { Tree } from '../content/tree.js';
 import { makeDirectory, mkdirAll } from '../rootfs/mkdir-all.js';
-import { isDirectory, isRegular, openDirectory, openExact, openListing, statExact, typeOf, withFd } from '../rootfs/open.js';
+import {
+  isDirectory,
+  isRegular,
+  openDirectory,
+  openExact,
+  openListing,
+  statExact,
+  typeOf,
+  withFd,
+} from '../rootfs/open.js';
 import { baseOf, bytesOf, joinRaw, parentOf, type RawPath, rawPath, textOf } from '../rootfs/raw-path.js';
 import { resolveInRoot } from '../rootfs/resolve.js';
 import { type Attributes, applyToDirectory, impliedDirectory, modeFor } from './attributes.js';
@@ -32,7 +41,11 @@ export function prepareDestination(target: CopyTarget): RawPath {
 }
 
 /** Copies the selections of one source in order. */
-export async function copySelections(tree: Tree, selections: readonly Selection[], target: CopyTarget): Promise<void> {
+export async function copySelections(
+  tree: Tree,
+  selections: readonly Selection[],
+  target: CopyTarget,
+): Promise<void> {
   for (let at = 0; at < selections.length; ) {
     const batch = plainFilesFrom(selections, at);
     if (batch.length > 1) await copyPlainFiles(tree, batch, target);
@@ -56,7 +69,11 @@ function plainFilesFrom(selections: readonly Selection[], start: number): Select
   return selections.slice(start, end);
 }
 
-async function copyPlainFiles(tree: Tree, selections: readonly Selection[], target: CopyTarget): Promise<void> {
+async function copyPlainFiles(
+  tree: Tree,
+  selections: readonly Selection[],
+  target: CopyTarget,
+): Promise<void> {
   const directory = prepareDestination(target);
   const existing = statExact(target.root, directory);
   if (existing === undefined || !isDirectory(existing)) {
@@ -70,7 +87,8 @@ async function copyPlainFiles(tree: Tree, selections: readonly Selection[], targ
   await withFd(openDirectory(target.root, directory), async (to) => {
     await native.copyFiles(tree.root, to, items, copyOptions(target.attributes), target.signal);
     if (target.attributes.mode?.type !== 'symbolic') return;
-    for (const { name, stat } of selections) native.chmodat(to, bytesOf(name), modeFor(target.attributes, stat));
+    for (const { name, stat } of selections)
+      native.chmodat(to, bytesOf(name), modeFor(target.attributes, stat));
   });
 }
 
@@ -83,13 +101,17 @@ export async function copySelection(tree: Tree, selection: Selection, target: Co
     else if (!isDirectory(existing)) throw notADirectory(resolved);
     return copyContents(tree, selection, resolved, existing === undefined, target);
   }
-  const path =
-    existing !== undefined && isDirectory(existing) ? joinRaw(resolved, selection.name) : resolved;
+  const path = existing !== undefined && isDirectory(existing) ? joinRaw(resolved, selection.name) : resolved;
   mkdirAll(target.root, parentOf(path), impliedDirectory(target.attributes));
   await copyOneFile(tree, selection, path, target);
 }
 
-async function copyOneFile(tree: Tree, selection: Selection, path: RawPath, target: CopyTarget): Promise<void> {
+async function copyOneFile(
+  tree: Tree,
+  selection: Selection,
+  path: RawPath,
+  target: CopyTarget,
+): Promise<void> {
   makeRoom(target.root, path);
   const name = baseOf(path);
   await withFd(openDirectory(tree.root, parentOf(selection.path)), (from) =>
@@ -160,7 +182,10 @@ function makeDirectories(
     let names = listings.get(parent);
     if (names === undefined) {
       names = new Map(
-        withFd(openListing(to, parent), (fd) => native.readdir(fd)).map(({ name, type }) => [rawPath(name), type]),
+        withFd(openListing(to, parent), (fd) => native.readdir(fd)).map(({ name, type }) => [
+          rawPath(name),
+          type,
+        ]),
       );
       listings.set(parent, names);
     }
@@ -222,7 +247,11 @@ function notADirectory(path: RawPath): TsbuildError {
 }
 
 function isADirectory(path: RawPath): TsbuildError {
-  return new TsbuildError('TSB_EXEC_IS_A_DIRECTORY', `cannot replace to directory /${textOf(path)} with file`, {
-    hint: 'The destination has a directory where the source has a file; copy to another path or remove it first.',
-  });
+  return new TsbuildError(
+    'TSB_EXEC_IS_A_DIRECTORY',
+    `cannot replace to directory /${textOf(path)} with file`,
+    {
+      hint: 'The destination has a directory where the source has a file; copy to another path or remove it first.',
+    },
+  );
 }

@@ -23,11 +23,13 @@ export function parseMode(text: string): ModeChange {
   }
   const steps = clauses.flatMap((clause) => {
     const [, who = '', actions = ''] = clause as RegExpExecArray;
-    return [...actions.matchAll(actionPattern)].map(([, operator = '', permissions = '']): Step => ({
-      who: who === '' || who.includes('a') ? 'ugo' : who,
-      operator,
-      permissions,
-    }));
+    return [...actions.matchAll(actionPattern)].map(
+      ([, operator = '', permissions = '']): Step => ({
+        who: who === '' || who.includes('a') ? 'ugo' : who,
+        operator,
+        permissions,
+      }),
+    );
   });
   return {
     type: 'symbolic',

@@ -27,7 +27,8 @@ export async function acquireLease(root: string): Promise<Lease> {
   const id = `snapshots-${randomBytes(8).toString('hex')}`;
   const tmp = join(root, 'tmp', id);
   const path = join(root, 'leases', id);
-  for (const folder of ['locks', 'leases', 'tmp']) mkdirSync(join(root, folder), { recursive: true, mode: 0o700 });
+  for (const folder of ['locks', 'leases', 'tmp'])
+    mkdirSync(join(root, folder), { recursive: true, mode: 0o700 });
   const fd = await withLock(gcLock(root), 'shared', undefined, () => {
     const held = tryLock(path, 'exclusive');
     if (held === undefined) throw new Error(`a lease with a fresh name is taken: ${path}`);

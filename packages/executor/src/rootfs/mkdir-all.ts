@@ -53,7 +53,9 @@ export function mkdirAll(root: Fd, path: RawPath, attributes: NewDirectory): Raw
 /** New directories by exact paths, parents before children, below an open folder. To be given their attributes later. */
 export function makeDirectoryTree(root: Fd, paths: readonly Buffer[]): void {
   for (const path of paths.map(rawPath)) {
-    withFd(openDirectory(root, parentOf(path)), (parent) => native.mkdirat(parent, bytesOf(baseOf(path)), 0o700));
+    withFd(openDirectory(root, parentOf(path)), (parent) =>
+      native.mkdirat(parent, bytesOf(baseOf(path)), 0o700),
+    );
   }
 }
 

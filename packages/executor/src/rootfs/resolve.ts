@@ -58,9 +58,13 @@ function walkLinks(root: Fd, path: RawPath, options: ResolveOptions): RawPath {
     }
     links += 1;
     if (links > maxLinks) {
-      throw new TsbuildError('TSB_CONTEXT_LINK_LOOP', `too many links in ${JSON.stringify(`/${textOf(path)}`)}`, {
-        hint: 'Links that lead to each other; remove one of them.',
-      });
+      throw new TsbuildError(
+        'TSB_CONTEXT_LINK_LOOP',
+        `too many links in ${JSON.stringify(`/${textOf(path)}`)}`,
+        {
+          hint: 'Links that lead to each other; remove one of them.',
+        },
+      );
     }
     options.onLink?.(next);
     if (target.startsWith('/')) at = '' as RawPath;

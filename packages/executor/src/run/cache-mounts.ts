@@ -4,7 +4,17 @@
  * `fs` appears by rename once it is whole, so a crash leaves either no cache or a good one.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { chmodSync, chownSync, closeSync, mkdirSync, openSync, renameSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { TsbuildError } from '@tsbuild/core';
@@ -40,7 +50,9 @@ export async function holdCache(
   source: CacheSource | undefined,
   signal: AbortSignal,
 ): Promise<HeldCache> {
-  const name = createHash('sha256').update(JSON.stringify([mount.id, source?.identity ?? ''])).digest('hex');
+  const name = createHash('sha256')
+    .update(JSON.stringify([mount.id, source?.identity ?? '']))
+    .digest('hex');
   const exclusive = mount.sharing !== 'shared';
   for (let instance = 0; ; ) {
     const folder = join(root, instance === 0 ? name : `${name}.${instance}`);

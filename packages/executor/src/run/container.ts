@@ -10,7 +10,10 @@ import { etcFile, userOf } from './step.js';
  * @param rootfs its upper directory is the caller's to throw away
  * @throws TsbuildError TSB_EXEC_START where the command cannot be started; what runInSandbox and resolveUser throw
  */
-export async function runContainer(rootfs: RootSpec, options: ContainerOptions): Promise<{ exitCode: number }> {
+export async function runContainer(
+  rootfs: RootSpec,
+  options: ContainerOptions,
+): Promise<{ exitCode: number }> {
   const user = userOf(rootfs, options.user);
   const terminal: [string, string][] = options.tty ? [['TERM', 'xterm']] : [];
   const env = buildEnvironment({ env: [...terminal, ...options.env], proxyEnv: [] }, [], user.home);

@@ -71,5 +71,9 @@ function withoutLoopback(text: string): string {
   if (nameservers(lines.join('\n')).length > 0) return lines.join('\n');
   // Google's public resolvers, IPv4 and IPv6: what docker falls back to.
   const servers = ['8.8.8.8', '8.8.4.4', '2001:4860:4860::8888', '2001:4860:4860::8844'];
-  return [...lines.filter((line) => line !== ''), ...servers.map((server) => `nameserver ${server}`), ''].join('\n');
+  return [
+    ...lines.filter((line) => line !== ''),
+    ...servers.map((server) => `nameserver ${server}`),
+    '',
+  ].join('\n');
 }

@@ -87,7 +87,12 @@ class Planner {
       case 'cache':
         return this.cache(mount, source);
       case 'tmpfs':
-        this.plan.mounts.push({ type: 'tmpfs', target: mount.target, size: mount.size, readonly: mount.readonly });
+        this.plan.mounts.push({
+          type: 'tmpfs',
+          target: mount.target,
+          size: mount.size,
+          readonly: mount.readonly,
+        });
         return;
       case 'secret':
         return this.secret(mount);
@@ -157,12 +162,22 @@ class Planner {
     }
     const forwarded = await forwardAgent(agent, this.context.scratch, `ssh-${this.sockets++}`, mount);
     this.releases.push(forwarded.close);
-    this.plan.mounts.push({ type: 'bind', target: mount.target, source: { path: forwarded.path }, readonly: false });
+    this.plan.mounts.push({
+      type: 'bind',
+      target: mount.target,
+      source: { path: forwarded.path },
+      readonly: false,
+    });
     if (this.sockets === 1) this.plan.env.push(['SSH_AUTH_SOCK', mount.target]);
   }
 }
 
-async function seed(source: MountSource, path: string, directory: string, signal: AbortSignal): Promise<void> {
+async function seed(
+  source: MountSource,
+  path: string,
+  directory: string,
+  signal: AbortSignal,
+): Promise<void> {
   const tree = openLayers('path' in source ? [source.path] : source.lower);
   if (tree === undefined) return;
   try {

@@ -40,7 +40,14 @@ export async function runInSandbox(spec: SandboxSpec, options: SandboxOptions): 
     singleId: process.env['TSBUILD_SINGLE_ID'] === '1',
   });
   const output = options.onOutput ? 'pipe' : 'inherit';
-  const stdio: StdioOptions = [options.stdin === 'inherit' ? 'inherit' : 'ignore', output, output, 'pipe', 'pipe', ...fds];
+  const stdio: StdioOptions = [
+    options.stdin === 'inherit' ? 'inherit' : 'ignore',
+    output,
+    output,
+    'pipe',
+    'pipe',
+    ...fds,
+  ];
   const child = spawn(helperPath, ['sandbox'], { stdio, env: {} });
   const ended = waitForEnd(child);
   const report = collect(child.stdio[4] as Readable);
@@ -108,7 +115,8 @@ function readReport(data: Buffer, how: string): SandboxResult {
   const kind = values.get('error.kind');
   if (kind !== undefined) {
     const text = values.get('error.text') ?? 'unknown error';
-    if (kind === 'exec') return { exitCode: Number(values.get('error.status') ?? 1), startError: text, usage };
+    if (kind === 'exec')
+      return { exitCode: Number(values.get('error.status') ?? 1), startError: text, usage };
     throw setupError(kind, text);
   }
   const signal = values.get('signal');
@@ -123,7 +131,9 @@ function readReport(data: Buffer, how: string): SandboxResult {
 function setupError(kind: string, text: string): Error {
   if (kind === 'mount') return new TsbuildError('TSB_EXEC_MOUNT', text);
   if (kind === 'host') {
-    return new TsbuildError('TSB_HOST_SANDBOX', text, { hint: 'Run tsbuild doctor to see what this machine lacks.' });
+    return new TsbuildError('TSB_HOST_SANDBOX', text, {
+      hint: 'Run tsbuild doctor to see what this machine lacks.',
+    });
   }
   return new Error(`sandbox helper: ${text}`);
 }

@@ -11,7 +11,12 @@ const { O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDONLY, RESOLVE_BENEATH, RESOLVE_IN_R
  * owner.
  * @throws TsbuildError TSB_EXEC_MOUNT where the path is no directory of the tree
  */
-export async function seedDirectory(treeFd: native.Fd, path: string, destination: string, signal: AbortSignal): Promise<void> {
+export async function seedDirectory(
+  treeFd: native.Fd,
+  path: string,
+  destination: string,
+  signal: AbortSignal,
+): Promise<void> {
   const source = openSource(treeFd, path);
   try {
     const target = native.openat2(native.AT_FDCWD, destination, O_RDONLY | O_DIRECTORY, 0, 0);
@@ -28,7 +33,13 @@ export async function seedDirectory(treeFd: native.Fd, path: string, destination
 function openSource(treeFd: native.Fd, path: string): native.Fd {
   try {
     const flags = O_RDONLY | O_DIRECTORY;
-    return native.openat2(treeFd, path === '' ? '/' : path, flags, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+    return native.openat2(
+      treeFd,
+      path === '' ? '/' : path,
+      flags,
+      0,
+      RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+    );
   } catch (cause) {
     throw new TsbuildError('TSB_EXEC_MOUNT', `source ${path} of a cache mount is no directory`, { cause });
   }
@@ -52,7 +63,13 @@ async function copyInto(source: native.Fd, target: native.Fd, signal: AbortSigna
     await native.copyFiles(source, target, items, { xattrs: true }, token);
     // Deepest first: times of a directory change when things are put into it.
     for (const directory of directories.reverse()) {
-      const fd = native.openat2(target, directory.path, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0, RESOLVE_BENEATH);
+      const fd = native.openat2(
+        target,
+        directory.path,
+        O_PATH | O_DIRECTORY | O_NOFOLLOW,
+        0,
+        RESOLVE_BENEATH,
+      );
       copyAttributes(directory, fd);
       native.close(fd);
     }

@@ -20,7 +20,9 @@ export async function forwardAgent(
   owner: { mode: number; uid: number; gid: number },
 ): Promise<ForwardedAgent> {
   const open = new Set<Socket>();
-  const server = createServer({ allowHalfOpen: true }, (client) => couple(client, connect({ path: agent, allowHalfOpen: true }), open));
+  const server = createServer({ allowHalfOpen: true }, (client) =>
+    couple(client, connect({ path: agent, allowHalfOpen: true }), open),
+  );
   const folder = openSync(directory, 'r');
   try {
     // Socket addresses hold 107 bytes; a store may lie deeper than that.
@@ -53,7 +55,10 @@ function listen(server: Server, path: string): Promise<void> {
 
 /** Each side's end or failure ends the other. */
 function couple(client: Socket, agent: Socket, open: Set<Socket>): void {
-  for (const [socket, other] of [[client, agent], [agent, client]] as const) {
+  for (const [socket, other] of [
+    [client, agent],
+    [agent, client],
+  ] as const) {
     open.add(socket);
     socket.pipe(other);
     socket.on('error', () => other.destroy());

@@ -50,7 +50,11 @@ export function resolveUser(rootFd: native.Fd | undefined, user: string): Resolv
 
   const numericUid = number(userPart);
   const entry = entries.find((each) =>
-    userPart === '' ? each.uid === 0 : numericUid === undefined ? each.name === userPart : each.uid === numericUid,
+    userPart === ''
+      ? each.uid === 0
+      : numericUid === undefined
+        ? each.name === userPart
+        : each.uid === numericUid,
   );
   const uid = entry?.uid ?? (userPart === '' ? 0 : numericUid);
   if (uid === undefined) {

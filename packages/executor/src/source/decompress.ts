@@ -38,14 +38,18 @@ export async function* decompressFile(fd: Fd): AsyncGenerator<Buffer> {
     yield* decoders[compression](fd);
   } catch (cause) {
     if (TsbuildError.is(cause) || !isDataError(cause)) throw cause;
-    throw new TsbuildError('TSB_INTEGRITY_BAD_ARCHIVE', `damaged ${compression} data: ${cause.message}`, { cause });
+    throw new TsbuildError('TSB_INTEGRITY_BAD_ARCHIVE', `damaged ${compression} data: ${cause.message}`, {
+      cause,
+    });
   }
 }
 
 /** Faults of the data, not of the reading. */
 function isDataError(error: unknown): error is Error {
   if (error instanceof DamagedData) return true;
-  return error instanceof Error && /^(?:Z_|ZSTD_|ERR_ZSTD_)/.test((error as NodeJS.ErrnoException).code ?? '');
+  return (
+    error instanceof Error && /^(?:Z_|ZSTD_|ERR_ZSTD_)/.test((error as NodeJS.ErrnoException).code ?? '')
+  );
 }
 
 const decoders: Record<Compression, (fd: Fd) => AsyncIterable<Buffer>> = {

@@ -74,7 +74,13 @@ export async function checkOutGit(op: GitOp, folder: string, signal: AbortSignal
   } catch (error) {
     // Servers may refuse single commits: then all branches and tags have to come to find it.
     if (!/^[0-9a-f]{7,64}$/.test(ref) || signal.aborted) throw error;
-    await git('fetch', '--quiet', 'origin', '+refs/heads/*:refs/remotes/origin/*', '+refs/tags/*:refs/tags/*');
+    await git(
+      'fetch',
+      '--quiet',
+      'origin',
+      '+refs/heads/*:refs/remotes/origin/*',
+      '+refs/tags/*:refs/tags/*',
+    );
     await git('update-ref', 'FETCH_HEAD', await git('rev-parse', '--verify', `${ref}^{commit}`));
   }
   const commit = await git('rev-parse', '--verify', 'FETCH_HEAD^{commit}');
@@ -101,7 +107,14 @@ function runGit(op: GitOp, folder: string, args: string[], signal: AbortSignal):
     GIT_ALLOW_PROTOCOL: 'http:https:git:ssh',
     LC_ALL: 'C',
   };
-  const settings = ['-c', 'core.hooksPath=/dev/null', '-c', 'core.fsmonitor=false', '-c', 'init.defaultBranch=main'];
+  const settings = [
+    '-c',
+    'core.hooksPath=/dev/null',
+    '-c',
+    'core.fsmonitor=false',
+    '-c',
+    'init.defaultBranch=main',
+  ];
   return new Promise((resolve, reject) => {
     const options = { cwd: folder, env, signal, timeout: 10 * minutes, maxBuffer: 16 * 1024 * 1024 };
     execFile('git', [...settings, ...args], options, (error, stdout, stderr) => {
@@ -112,20 +125,33 @@ function runGit(op: GitOp, folder: string, args: string[], signal: AbortSignal):
 }
 
 function proxies(): Record<string, string> {
-  const names = ['http_proxy', 'https_proxy', 'no_proxy', 'all_proxy'].flatMap((name) => [name, name.toUpperCase()]);
-  return Object.fromEntries(names.flatMap((name) => (process.env[name] ? [[name, process.env[name] as string]] : [])));
+  const names = ['http_proxy', 'https_proxy', 'no_proxy', 'all_proxy'].flatMap((name) => [
+    name,
+    name.toUpperCase(),
+  ]);
+  return Object.fromEntries(
+    names.flatMap((name) => (process.env[name] ? [[name, process.env[name] as string]] : [])),
+  );
 }
 
 function explain(op: GitOp, error: ExecFileException, stderr: string): TsbuildError {
   if (error.code === 'ENOENT') {
-    return new TsbuildError('TSB_HOST_GIT_MISSING', 'git is needed to fetch a repository, and is not installed', {
-      hint: 'apt-get install -y git',
-    });
+    return new TsbuildError(
+      'TSB_HOST_GIT_MISSING',
+      'git is needed to fetch a repository, and is not installed',
+      {
+        hint: 'apt-get install -y git',
+      },
+    );
   }
   const said = withoutCredentials(stderr.trim() || error.message);
-  return new TsbuildError('TSB_RESOLVE_GIT', `failed to fetch remote ${withoutCredentials(op.remote)}: ${said}`, {
-    hint: 'Check the address and the reference; private repositories need --ssh or credentials.',
-  });
+  return new TsbuildError(
+    'TSB_RESOLVE_GIT',
+    `failed to fetch remote ${withoutCredentials(op.remote)}: ${said}`,
+    {
+      hint: 'Check the address and the reference; private repositories need --ssh or credentials.',
+    },
+  );
 }
 
 /** URLs without user name and password. */
@@ -149,7 +175,9 @@ async function takeOver(op: GitOp, checkout: string, target: native.Fd, signal: 
         target,
         directories.map(({ path }) => path),
       );
-      const items = wanted.filter((entry) => !isDirectory(entry)).map(({ path }) => ({ source: path, destination: path }));
+      const items = wanted
+        .filter((entry) => !isDirectory(entry))
+        .map(({ path }) => ({ source: path, destination: path }));
       await native.copyFiles(from, target, items, { uid: 0, gid: 0, xattrs: false }, cancel);
       for (const { path, mode, mtimeNs } of directories.toReversed()) {
         withFd(openDirectory(target, rawPath(path)), (fd) => {
@@ -170,10 +198,14 @@ function openSubdirectory(op: GitOp, root: native.Fd): native.Fd {
   try {
     return openInRoot(root, path, O_PATH | O_DIRECTORY);
   } catch (error) {
-    throw new TsbuildError('TSB_RESOLVE_GIT', `${JSON.stringify(op.subdir)} is no directory of the repository`, {
-      hint: 'Check what follows the colon in the URL: #ref:subdirectory.',
-      cause: error,
-    });
+    throw new TsbuildError(
+      'TSB_RESOLVE_GIT',
+      `${JSON.stringify(op.subdir)} is no directory of the repository`,
+      {
+        hint: 'Check what follows the colon in the URL: #ref:subdirectory.',
+        cause: error,
+      },
+    );
   }
 }
 

@@ -40,13 +40,21 @@ export async function fetchHttp(
   await mkdir(folder, { recursive: true });
   // A snapshot holds the file with all its attributes, so they choose the record as well.
   const name = hexOf(
-    new FieldHash().text(op.url).text(op.filename).number(modeOf(op)).number(op.uid ?? 0).number(op.gid ?? 0).digest(),
+    new FieldHash()
+      .text(op.url)
+      .text(op.filename)
+      .number(modeOf(op))
+      .number(op.uid ?? 0)
+      .number(op.gid ?? 0)
+      .digest(),
   );
   return withLock(join(source.root, 'locks', `http-${name}`), 'exclusive', signal, async () => {
     const file = join(folder, name);
     const known = await usable(await readKnown(file), source);
     const found =
-      known !== undefined && known.digest === op.checksum ? known : await revalidate(op, known, source, signal);
+      known !== undefined && known.digest === op.checksum
+        ? known
+        : await revalidate(op, known, source, signal);
     if (found !== known) await writeKnown(file, found);
     return { key: keyOf(op, found), ref: { layers: [{ snapshot: found.snapshot }] } };
   });
@@ -103,8 +111,15 @@ async function drain(response: HttpResponse): Promise<void> {
   await response.body[Symbol.asyncIterator]().return?.();
 }
 
-async function download(op: HttpOp, response: HttpResponse, source: HttpSource, signal: AbortSignal): Promise<Known> {
-  const headers = new Map(Object.entries(response.headers).map(([name, value]) => [name.toLowerCase(), value]));
+async function download(
+  op: HttpOp,
+  response: HttpResponse,
+  source: HttpSource,
+  signal: AbortSignal,
+): Promise<Known> {
+  const headers = new Map(
+    Object.entries(response.headers).map(([name, value]) => [name.toLowerCase(), value]),
+  );
   const etag = headers.get('etag');
   const lastModified = headers.get('last-modified');
   const snapshot = randomSnapshotId();
@@ -112,7 +127,10 @@ async function download(op: HttpOp, response: HttpResponse, source: HttpSource, 
   const draft = await source.snapshotter.draft();
   let done = false;
   try {
-    const facts = { ...(etag !== undefined && { etag }), ...(lastModified !== undefined && { lastModified }) };
+    const facts = {
+      ...(etag !== undefined && { etag }),
+      ...(lastModified !== undefined && { lastModified }),
+    };
     const digest = await writeFileInto(draft.fd, op, response, mtimeOf(facts), signal);
     checkDigest(op, digest);
     done = true;
@@ -132,7 +150,13 @@ async function writeFileInto(
 ): Promise<Digest> {
   const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, RESOLVE_BENEATH } = native.constants;
   const name = fileNameOf(op);
-  const fd = native.openat2(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600, RESOLVE_BENEATH);
+  const fd = native.openat2(
+    directory,
+    name,
+    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
+    0o600,
+    RESOLVE_BENEATH,
+  );
   const hash = createHash('sha256');
   try {
     for await (const chunk of response.body) {

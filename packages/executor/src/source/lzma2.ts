@@ -211,7 +211,8 @@ class Lzma {
       left -= length;
     }
     if (this.#range >>> 24 === 0) this.#normalize();
-    if (this.#next !== input.length || this.#code !== 0) throw new DamagedData('chunk does not end where it should');
+    if (this.#next !== input.length || this.#code !== 0)
+      throw new DamagedData('chunk does not end where it should');
   }
 
   #startRange(): void {
@@ -349,7 +350,8 @@ class Lzma {
 
   #copy(distance: number, length: number): void {
     const window = this.#window;
-    if (distance >= window.filled || length > maxLength) throw new DamagedData('match before the start of the data');
+    if (distance >= window.filled || length > maxLength)
+      throw new DamagedData('match before the start of the data');
     const { buffer } = window;
     let to = window.at;
     let from = to - distance - 1;

@@ -18,7 +18,8 @@ export async function isArchive(fd: Fd): Promise<boolean> {
       if (head.length > limit) return false;
     }
   } catch (error) {
-    if (TsbuildError.is(error) && error.code === 'TSB_INTEGRITY_BAD_ARCHIVE') return firstEntry(head) ?? false;
+    if (TsbuildError.is(error) && error.code === 'TSB_INTEGRITY_BAD_ARCHIVE')
+      return firstEntry(head) ?? false;
     throw error;
   }
   return false;

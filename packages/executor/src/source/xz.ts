@@ -33,7 +33,8 @@ export function* decodeXz(refill: Refill): Generator<Buffer> {
 
 function* decodeStream(reader: ByteReader): Generator<Buffer> {
   const flags = reader.bytes(2);
-  if (crc32(flags) !== reader.bytes(4).readUInt32LE(0)) throw new DamagedData('wrong checksum of the stream header');
+  if (crc32(flags) !== reader.bytes(4).readUInt32LE(0))
+    throw new DamagedData('wrong checksum of the stream header');
   if (flags[0] !== 0 || (flags[1] as number) > 0x0f) throw new DamagedData('unknown xz flags');
   const check = flags[1] as number;
   const blocks: { unpadded: number; size: number }[] = [];
@@ -44,7 +45,8 @@ function* decodeStream(reader: ByteReader): Generator<Buffer> {
   }
   const indexSize = readIndex(reader, blocks);
   const footer = reader.bytes(12);
-  if (crc32(footer.subarray(4, 10)) !== footer.readUInt32LE(0)) throw new DamagedData('wrong checksum of the stream footer');
+  if (crc32(footer.subarray(4, 10)) !== footer.readUInt32LE(0))
+    throw new DamagedData('wrong checksum of the stream footer');
   if (!footer.subarray(10).equals(footerMagic) || !footer.subarray(8, 10).equals(flags)) {
     throw new DamagedData('bad stream footer');
   }
@@ -71,8 +73,10 @@ function* decodeBlock(
     yield chunk;
   }
   const packed = reader.position - start;
-  if ((packedSize ?? packed) !== packed || (plainSize ?? size) !== size) throw new DamagedData('wrong size of a block');
-  for (let at = packed; at % 4 !== 0; at += 1) if (reader.byte() !== 0) throw new DamagedData('bad padding of a block');
+  if ((packedSize ?? packed) !== packed || (plainSize ?? size) !== size)
+    throw new DamagedData('wrong size of a block');
+  for (let at = packed; at % 4 !== 0; at += 1)
+    if (reader.byte() !== 0) throw new DamagedData('bad padding of a block');
   const stored = reader.bytes(verify.length);
   if (!verify.matches(stored)) throw new DamagedData('wrong checksum of a block');
   return { unpadded: headerSize + packed + verify.length, size };
@@ -87,7 +91,8 @@ function parseBlockHeader(header: Buffer): { dictionary: number; packedSize?: nu
   const plainSize = flags & 0x80 ? readInteger(next) : undefined;
   const filters = (flags & 3) + 1;
   const id = readInteger(next);
-  if (filters !== 1 || id !== lzma2Filter) throw new DamagedData('xz filters other than LZMA2 are not supported');
+  if (filters !== 1 || id !== lzma2Filter)
+    throw new DamagedData('xz filters other than LZMA2 are not supported');
   if (readInteger(next) !== 1) throw new DamagedData('bad LZMA2 properties');
   const bits = next();
   if (bits > 40) throw new DamagedData('bad dictionary size');
@@ -124,10 +129,12 @@ function readIndex(reader: ByteReader, blocks: readonly { unpadded: number; size
   };
   if (readInteger(next) !== blocks.length) throw new DamagedData('wrong count of blocks');
   for (const { unpadded, size } of blocks) {
-    if (readInteger(next) !== unpadded || readInteger(next) !== size) throw new DamagedData('index differs from the blocks');
+    if (readInteger(next) !== unpadded || readInteger(next) !== size)
+      throw new DamagedData('index differs from the blocks');
   }
   while (bytes.length % 4 !== 0) if (next() !== 0) throw new DamagedData('bad padding of the index');
-  if (crc32(Buffer.from(bytes)) !== reader.bytes(4).readUInt32LE(0)) throw new DamagedData('wrong checksum of the index');
+  if (crc32(Buffer.from(bytes)) !== reader.bytes(4).readUInt32LE(0))
+    throw new DamagedData('wrong checksum of the index');
   return bytes.length + 4;
 }
 
@@ -152,11 +159,19 @@ function checkOf(id: number): Check {
   }
   if (id === 4) {
     const crc = new Crc64();
-    return { length: 8, update: (chunk) => crc.update(chunk), matches: (stored) => crc.digest().equals(stored) };
+    return {
+      length: 8,
+      update: (chunk) => crc.update(chunk),
+      matches: (stored) => crc.digest().equals(stored),
+    };
   }
   if (id === 10) {
     const hash = createHash('sha256');
-    return { length: 32, update: (chunk) => hash.update(chunk), matches: (stored) => hash.digest().equals(stored) };
+    return {
+      length: 32,
+      update: (chunk) => hash.update(chunk),
+      matches: (stored) => hash.digest().equals(stored),
+    };
   }
   const length = id === 0 ? 0 : 4 * 2 ** Math.floor((id - 1) / 3);
   return { length, update: () => undefined, matches: () => true };

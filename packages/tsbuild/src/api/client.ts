@@ -40,7 +40,14 @@ export async function call<Name extends OperationName>(
   const streams = new CallStreams();
   const plain = detachOutputs(detachInputs(options, streams), streams) as Record<string, unknown>;
   const inheritStdio = operation === 'run';
-  return (await callEngine({ operation, options: plain, streams, inheritStdio, signal, onEvent: emit })) as ResultOf<Name>;
+  return (await callEngine({
+    operation,
+    options: plain,
+    streams,
+    inheritStdio,
+    signal,
+    onEvent: emit,
+  })) as ResultOf<Name>;
 }
 
 async function callHere(
@@ -50,7 +57,10 @@ async function callHere(
   emit: EventSink,
 ) {
   const module = (await import(operationsModule())) as { operations: Operations };
-  const operation = module.operations[name] as (options: object, context: OperationContext) => Promise<unknown>;
+  const operation = module.operations[name] as (
+    options: object,
+    context: OperationContext,
+  ) => Promise<unknown>;
   let thrown: { error: unknown } | undefined;
   const guarded: EventSink = (event) => {
     try {

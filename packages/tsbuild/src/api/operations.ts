@@ -18,7 +18,8 @@ export const tag = (options: api.TagOptions): Promise<api.ImageSummary> => call(
 export const remove = (options: api.RemoveOptions): Promise<api.RemovedImage[]> => call('remove', options);
 
 /** Makes an image from a root file system's tar, or takes in an archive. */
-export const importImage = (options: api.ImportOptions): Promise<api.ImportedImage> => call('importImage', options);
+export const importImage = (options: api.ImportOptions): Promise<api.ImportedImage> =>
+  call('importImage', options);
 
 /** Takes the images of an archive or an OCI layout into the store. */
 export const load = (options: api.LoadOptions): Promise<api.ImportedImage> => call('load', options);
@@ -39,7 +40,8 @@ export const run = (options: api.RunOptions): Promise<api.RunResult> => call('ru
 export const prune = (options: api.PruneOptions = {}): Promise<api.PruneResult> => call('prune', options);
 
 /** What the store holds. */
-export const diskUsage = (options: api.CallOptions = {}): Promise<api.DiskUsage> => call('diskUsage', options);
+export const diskUsage = (options: api.CallOptions = {}): Promise<api.DiskUsage> =>
+  call('diskUsage', options);
 
 /** Checks a user's name and password with a registry and keeps them where docker keeps them. */
 export const login = (options: api.LoginOptions): Promise<void> => call('login', options);

@@ -6,7 +6,15 @@
  * it started is left. Failures a user can act on are TsbuildError.
  */
 import type { Readable, Writable } from 'node:stream';
-import type { BuildEvent, Descriptor, Digest, EventSink, ImageConfig, ImageIndex, ImageManifest } from '@tsbuild/core';
+import type {
+  BuildEvent,
+  Descriptor,
+  Digest,
+  EventSink,
+  ImageConfig,
+  ImageIndex,
+  ImageManifest,
+} from '@tsbuild/core';
 
 export type { BuildEvent, EventSink };
 
@@ -191,7 +199,10 @@ export interface PullOptions extends CallOptions, RegistryOptions {
   platform?: string;
 }
 
-export interface PushOptions extends CallOptions, RegistryOptions, Pick<ImageAttributes, 'compression' | 'compressionLevel' | 'forceCompression'> {
+export interface PushOptions
+  extends CallOptions,
+    RegistryOptions,
+    Pick<ImageAttributes, 'compression' | 'compressionLevel' | 'forceCompression'> {
   /** Name in the store. */
   reference: string;
   /** Name to push under; default: the same. */

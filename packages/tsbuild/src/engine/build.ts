@@ -23,7 +23,12 @@ export async function runBuild(options: Options, context: OperationContext): Pro
   checkOutputs(outputs, tags);
   const prepared = await prepareContext(options, context);
   const workshop = await openWorkshop(
-    { ...options, contexts: prepared.contexts, secret: secretReader(options.secrets ?? []), sshAgent: sshSocket(options.ssh ?? []) },
+    {
+      ...options,
+      contexts: prepared.contexts,
+      secret: secretReader(options.secrets ?? []),
+      sshAgent: sshSocket(options.ssh ?? []),
+    },
     context,
   ).catch(async (error: unknown) => {
     await prepared.close();
@@ -45,12 +50,12 @@ export async function runBuild(options: Options, context: OperationContext): Pro
     });
     const shown = showResolving(resolver, context.emit);
     const plans = await Promise.all(
-      platforms.map((wanted) => planBuild(tree, planOptions(options, wanted, context.signal, platforms.length > 1), shown)),
+      platforms.map((wanted) =>
+        planBuild(tree, planOptions(options, wanted, context.signal, platforms.length > 1), shown),
+      ),
     );
     const warnings = emitWarnings(plans, dockerfile.name, context.emit);
-    const images = options.check
-      ? []
-      : await solvePlans(plans, workshop, context);
+    const images = options.check ? [] : await solvePlans(plans, workshop, context);
     const written = options.check
       ? { outputs: [], names: [] }
       : await writeOutputs({ workshop, images, outputs, tags, options, context });

@@ -11,7 +11,8 @@ export async function abortable<T>(signal: AbortSignal, work: () => Promise<T>):
   try {
     return await work();
   } catch (error) {
-    if (signal.aborted && !(TsbuildError.is(error) && error.code.startsWith('TSB_CANCELLED_'))) throw cancelled(signal);
+    if (signal.aborted && !(TsbuildError.is(error) && error.code.startsWith('TSB_CANCELLED_')))
+      throw cancelled(signal);
     throw error;
   }
 }

@@ -6,7 +6,13 @@ import { type EventSink, TsbuildError } from '@tsbuild/core';
 import { helperPath } from '@tsbuild/native';
 import { cancelled } from './cancel.js';
 import { engineProgram } from './locate.js';
-import { deserializeError, type FromEngine, type OperationName, type StreamRef, type ToEngine } from './protocol.js';
+import {
+  deserializeError,
+  type FromEngine,
+  type OperationName,
+  type StreamRef,
+  type ToEngine,
+} from './protocol.js';
 
 /** How long an aborted engine may take to end its steps and tidy up, milliseconds. */
 const abortGrace = 5_000;
@@ -130,7 +136,9 @@ function endedError(code: number | null, signal: NodeJS.Signals | null, stderr: 
       hint: 'If nobody did that on purpose, the machine ran out of memory: see the kernel log.',
     });
   }
-  return new Error(`the engine ended without an answer (${signal ?? `status ${code}`})${text && `\n${text}`}`);
+  return new Error(
+    `the engine ended without an answer (${signal ?? `status ${code}`})${text && `\n${text}`}`,
+  );
 }
 
 function keepTail(child: ChildProcess): () => string {
@@ -146,7 +154,11 @@ function connectStreams(child: ChildProcess, streams: CallStreams) {
   const copying: Promise<void>[] = [];
   streams.inputs.forEach((input, index) => {
     // The engine may need no more of it than the first bytes: a closed pipe is no fault of the caller's stream.
-    copying.push(pipeline(input, child.stdio[firstStream + index] as Writable, { signal: stop.signal }).catch(ignoreClosedPipe));
+    copying.push(
+      pipeline(input, child.stdio[firstStream + index] as Writable, { signal: stop.signal }).catch(
+        ignoreClosedPipe,
+      ),
+    );
   });
   streams.outputs.forEach(({ stream, end }, index) => {
     const pipe = child.stdio[firstStream + streams.inputs.length + index] as Readable;
@@ -163,5 +175,6 @@ function connectStreams(child: ChildProcess, streams: CallStreams) {
 }
 
 function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
-  if (!['EPIPE', 'ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE', 'ABORT_ERR'].includes(error.code ?? '')) throw error;
+  if (!['EPIPE', 'ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE', 'ABORT_ERR'].includes(error.code ?? ''))
+    throw error;
 }

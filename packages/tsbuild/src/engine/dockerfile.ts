@@ -24,7 +24,8 @@ const defaultNames = ['Dockerfile', 'dockerfile'];
 
 /** @throws TsbuildError TSB_CONTEXT_NO_DOCKERFILE, TSB_CONTEXT_DOCKERFILE */
 export async function readDockerfile(request: DockerfileRequest): Promise<DockerfileSource> {
-  if (request.dockerfileText !== undefined) return { name: 'Dockerfile', text: Buffer.from(request.dockerfileText) };
+  if (request.dockerfileText !== undefined)
+    return { name: 'Dockerfile', text: Buffer.from(request.dockerfileText) };
   if (request.dockerfile !== undefined) {
     const path = resolve(request.base, request.dockerfile);
     const text = await readFile(path).catch((error: NodeJS.ErrnoException) => {
@@ -37,7 +38,8 @@ export async function readDockerfile(request: DockerfileRequest): Promise<Docker
     try {
       return { name: shown(path), text: await readFile(path), path };
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw unreadable(path, error as NodeJS.ErrnoException);
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
+        throw unreadable(path, error as NodeJS.ErrnoException);
     }
   }
   throw new TsbuildError('TSB_CONTEXT_NO_DOCKERFILE', `no Dockerfile in ${request.contextPath}`, {
@@ -52,9 +54,17 @@ function shown(path: string): string {
 }
 
 function unreadable(path: string, error: NodeJS.ErrnoException): TsbuildError {
-  const why: Record<string, string> = { ENOENT: 'it does not exist', EISDIR: 'it is a folder', EACCES: 'no permission' };
-  return new TsbuildError('TSB_CONTEXT_DOCKERFILE', `cannot read the Dockerfile ${path}: ${why[error.code ?? ''] ?? error.message}`, {
-    hint: '-f is relative to the working directory, not to the context.',
-    cause: error,
-  });
+  const why: Record<string, string> = {
+    ENOENT: 'it does not exist',
+    EISDIR: 'it is a folder',
+    EACCES: 'no permission',
+  };
+  return new TsbuildError(
+    'TSB_CONTEXT_DOCKERFILE',
+    `cannot read the Dockerfile ${path}: ${why[error.code ?? ''] ?? error.message}`,
+    {
+      hint: '-f is relative to the working directory, not to the context.',
+      cause: error,
+    },
+  );
 }

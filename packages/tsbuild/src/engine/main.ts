@@ -28,7 +28,9 @@ function attachStreams(value: unknown, opened: Socket[]): unknown {
     opened.push(socket);
     return socket;
   }
-  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, attachStreams(member, opened)]));
+  return Object.fromEntries(
+    Object.entries(value).map(([name, member]) => [name, attachStreams(member, opened)]),
+  );
 }
 
 function isStreamRef(value: object): value is StreamRef {
@@ -41,7 +43,10 @@ async function answer(call: Extract<ToEngine, { type: 'call' }>): Promise<void> 
     const options = attachStreams(call.options, sockets) as never;
     const emit = (event: BuildEvent) => void post({ type: 'event', event });
     const { signal } = controller;
-    const operation = operations[call.operation] as (options: never, context: OperationContext) => Promise<unknown>;
+    const operation = operations[call.operation] as (
+      options: never,
+      context: OperationContext,
+    ) => Promise<unknown>;
     const value = await abortable(signal, () => operation(options, { signal, emit }));
     await Promise.all(sockets.map(ended));
     await post({ type: 'result', value });

@@ -31,7 +31,8 @@ export const operations = {
     await (await import('../image/save.js')).save(options, context),
   login: async (options: Options<api.LoginOptions>, context: OperationContext) =>
     await (await import('../image/login.js')).login(options, context),
-  logout: async (options: Options<api.LogoutOptions>) => await (await import('../image/login.js')).logout(options),
+  logout: async (options: Options<api.LogoutOptions>) =>
+    await (await import('../image/login.js')).logout(options),
   run: async (options: Options<api.RunOptions>, context: OperationContext) =>
     await (await import('../image/run.js')).run(options, context),
   prune: async (options: Options<api.PruneOptions>, context: OperationContext) =>

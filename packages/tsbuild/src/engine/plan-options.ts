@@ -4,7 +4,9 @@ import type { PlanOptions } from '@tsbuild/solver';
 import type { BuildOptions } from '../api/types.js';
 
 /** Without a wish: this machine's. Each once, in the order given. */
-export function wantedPlatforms(texts: readonly string[] | undefined): { platform: Platform; explicit: boolean }[] {
+export function wantedPlatforms(
+  texts: readonly string[] | undefined,
+): { platform: Platform; explicit: boolean }[] {
   if (!texts || texts.length === 0) return [{ platform: hostPlatform(), explicit: false }];
   const byName = new Map<string, Platform>();
   for (const text of texts) {
@@ -42,7 +44,12 @@ export function planOptions(
 }
 
 /** buildx passes SOURCE_DATE_EPOCH of its environment on, unless it is given as a build argument. */
-function buildArgs({ buildArgs: given = {}, sourceDateEpoch }: Pick<BuildOptions, 'buildArgs' | 'sourceDateEpoch'>) {
+function buildArgs({
+  buildArgs: given = {},
+  sourceDateEpoch,
+}: Pick<BuildOptions, 'buildArgs' | 'sourceDateEpoch'>) {
   const epoch = sourceDateEpoch ?? process.env.SOURCE_DATE_EPOCH;
-  return epoch === undefined || 'SOURCE_DATE_EPOCH' in given ? given : { ...given, SOURCE_DATE_EPOCH: String(epoch) };
+  return epoch === undefined || 'SOURCE_DATE_EPOCH' in given
+    ? given
+    : { ...given, SOURCE_DATE_EPOCH: String(epoch) };
 }

@@ -67,7 +67,10 @@ async function mainContext(
   const remote = typeof given === 'string' ? parseRemoteContext(given) : undefined;
   if (remote?.kind === 'git') {
     const step = { id: 'internal:context', name: '[internal] load git source' };
-    return withStep(emit, step, async () => ({ path: await gitFolder(remote, folder, signal), local: false }));
+    return withStep(emit, step, async () => ({
+      path: await gitFolder(remote, folder, signal),
+      local: false,
+    }));
   }
   if (typeof given === 'string' && given !== '-' && remote === undefined) {
     const stat = statSync(given, { throwIfNoEntry: false });
@@ -105,9 +108,13 @@ async function gitFolder(op: GitOp, folder: string, signal: AbortSignal): Promis
   const root = realpathSync(folder);
   const path = resolveOrUndefined(join(root, op.subdir));
   if (path === undefined || (path !== root && !path.startsWith(`${root}/`))) {
-    throw new TsbuildError('TSB_RESOLVE_GIT', `${JSON.stringify(op.subdir)} is no directory of the repository`, {
-      hint: 'Check what follows the colon in the URL: #ref:subdirectory.',
-    });
+    throw new TsbuildError(
+      'TSB_RESOLVE_GIT',
+      `${JSON.stringify(op.subdir)} is no directory of the repository`,
+      {
+        hint: 'Check what follows the colon in the URL: #ref:subdirectory.',
+      },
+    );
   }
   return path;
 }
@@ -131,7 +138,10 @@ function findDockerfile(options: Options, main: MainContext): Promise<Dockerfile
 }
 
 /** `<Dockerfile>.dockerignore` beside the Dockerfile, else `.dockerignore` in the context's root. */
-async function ignoreOf(folder: string, dockerfile: string | undefined): Promise<Pick<ContextSource, 'ignore'>> {
+async function ignoreOf(
+  folder: string,
+  dockerfile: string | undefined,
+): Promise<Pick<ContextSource, 'ignore'>> {
   const candidates = [
     ...(dockerfile === undefined ? [] : [`${dockerfile}.dockerignore`]),
     join(folder, '.dockerignore'),
@@ -154,7 +164,11 @@ function shortName(path: string): string {
 }
 
 function isFolderContext(value: string): boolean {
-  return !/^(docker-image|oci-layout):\/\//.test(value) && !value.startsWith('target:') && parseRemoteContext(value) === undefined;
+  return (
+    !/^(docker-image|oci-layout):\/\//.test(value) &&
+    !value.startsWith('target:') &&
+    parseRemoteContext(value) === undefined
+  );
 }
 
 async function namedFolder(name: string, value: string): Promise<ContextSource> {

@@ -75,7 +75,8 @@ export function serializeError(error: unknown, depth = 0): SerialError {
     serial.code = error.code;
     for (const fact of facts) if (error[fact] !== undefined) Object.assign(serial, { [fact]: error[fact] });
   }
-  if (error.cause !== undefined && depth < deepestCause) serial.cause = serializeError(error.cause, depth + 1);
+  if (error.cause !== undefined && depth < deepestCause)
+    serial.cause = serializeError(error.cause, depth + 1);
   return serial;
 }
 

@@ -27,9 +27,13 @@ async function readSecret({ id, src, env, value }: SecretSpec): Promise<Buffer> 
   const variable = process.env[env ?? id];
   if (variable !== undefined) return Buffer.from(variable);
   if (env !== undefined) {
-    throw new TsbuildError('TSB_USAGE_SECRET', `the secret ${id} names the environment variable ${env}, which is not set`, {
-      hint: `Set ${env}, or name a file with src=.`,
-    });
+    throw new TsbuildError(
+      'TSB_USAGE_SECRET',
+      `the secret ${id} names the environment variable ${env}, which is not set`,
+      {
+        hint: `Set ${env}, or name a file with src=.`,
+      },
+    );
   }
   return await readSource(id, id);
 }

@@ -11,7 +11,11 @@ export interface OwnStep {
 }
 
 /** Runs the work as a step of that name; its events tell how it went. */
-export async function withStep<T>(emit: EventSink, step: OwnStep, work: (id: string) => Promise<T>): Promise<T> {
+export async function withStep<T>(
+  emit: EventSink,
+  step: OwnStep,
+  work: (id: string) => Promise<T>,
+): Promise<T> {
   const { id, name, platform } = step;
   emit({ type: 'vertex', id, name, inputs: [], ...(platform === undefined ? {} : { platform }) });
   emit({ type: 'started', id, at: Date.now() });
@@ -20,9 +24,17 @@ export async function withStep<T>(emit: EventSink, step: OwnStep, work: (id: str
     emit({ type: 'completed', id, at: Date.now(), cached: false });
     return value;
   } catch (error) {
-    const canceled = step.signal?.aborted === true || (TsbuildError.is(error) && error.code.startsWith('TSB_CANCELLED_'));
+    const canceled =
+      step.signal?.aborted === true || (TsbuildError.is(error) && error.code.startsWith('TSB_CANCELLED_'));
     const message = error instanceof Error ? error.message : String(error);
-    emit({ type: 'completed', id, at: Date.now(), cached: false, error: message, ...(canceled ? { canceled } : {}) });
+    emit({
+      type: 'completed',
+      id,
+      at: Date.now(),
+      cached: false,
+      error: message,
+      ...(canceled ? { canceled } : {}),
+    });
     throw error;
   }
 }

@@ -23,6 +23,8 @@ export async function writeImages(
     return;
   }
   const bytes =
-    format === 'oci' ? ociArchive(store.content, images) : dockerArchive(store.content, images, hostPlatform());
+    format === 'oci'
+      ? ociArchive(store.content, images)
+      : dockerArchive(store.content, images, hostPlatform());
   await writeDestination(dest, bytes, signal);
 }

@@ -19,8 +19,12 @@ export async function writeDestination(
 ): Promise<void> {
   if (destination === '-') return await pipeline(source(bytes), process.stdout, { end: false, signal });
   if (typeof destination !== 'string') return await pipeline(source(bytes), destination, { signal });
-  if (isSpecial(destination)) return await pipeline(source(bytes), fs.createWriteStream(destination), { signal });
-  const temporary = join(dirname(destination), `.${basename(destination)}.${randomBytes(6).toString('hex')}.tmp`);
+  if (isSpecial(destination))
+    return await pipeline(source(bytes), fs.createWriteStream(destination), { signal });
+  const temporary = join(
+    dirname(destination),
+    `.${basename(destination)}.${randomBytes(6).toString('hex')}.tmp`,
+  );
   try {
     await mkdir(dirname(destination), { recursive: true });
     await pipeline(source(bytes), fs.createWriteStream(temporary, { flags: 'wx' }), { signal });
@@ -57,11 +61,15 @@ function isSpecial(path: string): boolean {
 }
 
 function destinationError(path: string, error: NodeJS.ErrnoException): Error {
-  if (!['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EISDIR', 'ENOTDIR', 'EDQUOT', 'ENOENT'].includes(error.code ?? '')) return error;
+  if (
+    !['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EISDIR', 'ENOTDIR', 'EDQUOT', 'ENOENT'].includes(
+      error.code ?? '',
+    )
+  )
+    return error;
   const why = error.message.replace(/^[A-Z]+: /, '').replace(/, [a-z]+ '.*$/, '');
   return new TsbuildError('TSB_STORE_OUTPUT', `cannot write ${path}: ${why}`, {
     hint: 'Name a place that you may write to and that has room.',
     cause: error,
   });
 }
-

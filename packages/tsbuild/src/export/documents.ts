@@ -1,5 +1,12 @@
 /** The JSON documents of an image: manifests and indexes, from descriptors. Bytes in, descriptors out; no I/O. */
-import { type Descriptor, type ImageIndex, type ImageManifest, mediaTypes, type Platform, sha256 } from '@tsbuild/core';
+import {
+  type Descriptor,
+  type ImageIndex,
+  type ImageManifest,
+  mediaTypes,
+  type Platform,
+  sha256,
+} from '@tsbuild/core';
 
 export interface Document {
   descriptor: Descriptor;
@@ -43,7 +50,9 @@ export function encodeIndex(
 }
 
 /** Sorted by name, so that the order of flags changes no digest. */
-function annotated(annotations: Record<string, string> | undefined): { annotations?: Record<string, string> } {
+function annotated(annotations: Record<string, string> | undefined): {
+  annotations?: Record<string, string>;
+} {
   const entries = Object.entries(annotations ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
   return entries.length === 0 ? {} : { annotations: Object.fromEntries(entries) };
 }

@@ -79,7 +79,9 @@ async function writePlatform(
     clampSeconds: form.clampSeconds,
   };
   const layers = await Promise.all(ref.layers.map((_, index) => packer.blob(ref, index, encoding, work)));
-  const diffIds = await Promise.all(ref.layers.map((_, index) => packer.diffId(ref, index, form.clampSeconds, work)));
+  const diffIds = await Promise.all(
+    ref.layers.map((_, index) => packer.diffId(ref, index, form.clampSeconds, work)),
+  );
   const config = encodeConfig(finalizeImage(plan, ref, diffIds));
   const annotations = splitAnnotations(form.annotations, formatPlatform(platform));
   const configBlob = configDescriptor(config, form.docker);
@@ -87,6 +89,9 @@ async function writePlatform(
   await store.content.putBytes(config);
   await store.content.putBytes(manifest.bytes);
   const described = annotations.manifestDescriptor;
-  const descriptor = Object.keys(described).length > 0 ? { ...manifest.descriptor, annotations: described } : manifest.descriptor;
+  const descriptor =
+    Object.keys(described).length > 0
+      ? { ...manifest.descriptor, annotations: described }
+      : manifest.descriptor;
   return { root: manifest.descriptor, descriptor, platform, config: configBlob.digest };
 }

@@ -93,11 +93,18 @@ export function createLayerPacker(source: LayerSource): LayerPacker {
         if (wanted.force && compressionOf(blob.mediaType) !== wanted.compression) {
           return { mediaType, ...(await encode(blob, diffId, wanted, work)) };
         }
-        return { mediaType: layerMediaType(blob.mediaType, wanted.docker), digest: blob.digest, size: blob.size };
+        return {
+          mediaType: layerMediaType(blob.mediaType, wanted.docker),
+          digest: blob.digest,
+          size: blob.size,
+        };
       }
       const packed = await pack(ref, index, wanted.clampSeconds, work);
       const plain = { digest: packed.diffId, size: packed.size };
-      return { mediaType, ...(wanted.compression === 'uncompressed' ? plain : await encode(plain, packed.diffId, wanted, work)) };
+      return {
+        mediaType,
+        ...(wanted.compression === 'uncompressed' ? plain : await encode(plain, packed.diffId, wanted, work)),
+      };
     },
   };
 }
@@ -191,7 +198,10 @@ async function knownBlob(store: Store, path: string): Promise<{ digest: Digest; 
   return { digest: record.digest, size: record.size };
 }
 
-async function* countBytes(stream: ByteStream, progress: (bytes: number) => void): AsyncGenerator<Uint8Array> {
+async function* countBytes(
+  stream: ByteStream,
+  progress: (bytes: number) => void,
+): AsyncGenerator<Uint8Array> {
   let bytes = 0;
   for await (const chunk of stream) {
     bytes += chunk.length;

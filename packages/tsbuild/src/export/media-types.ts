@@ -26,9 +26,13 @@ export function compressionOf(mediaType: string): Compression {
   }
   const alias = aliases[mediaType];
   if (alias) return alias;
-  throw new TsbuildError('TSB_RESOLVE_MEDIA_TYPE', `a layer has the media type ${mediaType}, which is no file system layer`, {
-    hint: 'The reference names an artifact, not an image.',
-  });
+  throw new TsbuildError(
+    'TSB_RESOLVE_MEDIA_TYPE',
+    `a layer has the media type ${mediaType}, which is no file system layer`,
+    {
+      hint: 'The reference names an artifact, not an image.',
+    },
+  );
 }
 
 /** @param kind a compression, or the media type a layer has */

@@ -1,6 +1,12 @@
 /** What a build leaves: writes each output the user asked for from the solved images. */
 import { formatPlatform, type Descriptor, type Digest, TsbuildError } from '@tsbuild/core';
-import { apiReference, familiarReference, normalizeReference, parseReference, pushImage } from '@tsbuild/registry';
+import {
+  apiReference,
+  familiarReference,
+  normalizeReference,
+  parseReference,
+  pushImage,
+} from '@tsbuild/registry';
 import { join } from 'node:path';
 import type { BuildOptions, Compression, ImageAttributes, OutputResult, OutputSpec } from '../api/types.js';
 import type { OperationContext } from '../engine/context.js';
@@ -16,12 +22,15 @@ type Options = Omit<BuildOptions, 'signal' | 'onEvent'>;
 
 /** The store is the default; `push` without an output keeps the image there as well. */
 export function wantedOutputs(options: Options): OutputSpec[] {
-  const outputs = options.outputs && options.outputs.length > 0 ? options.outputs : [{ type: 'store' } as const];
+  const outputs =
+    options.outputs && options.outputs.length > 0 ? options.outputs : [{ type: 'store' } as const];
   if (!options.push) return outputs;
   if (outputs.some(({ type }) => type === 'registry')) return outputs;
   const store = outputs.findIndex(({ type }) => type === 'store');
   if (store < 0) return [...outputs, { type: 'registry' }];
-  return outputs.map((output, i) => (i === store && output.type === 'store' ? { ...output, push: true } : output));
+  return outputs.map((output, i) =>
+    i === store && output.type === 'store' ? { ...output, push: true } : output,
+  );
 }
 
 /** What can be said before anything runs. @throws TsbuildError TSB_USAGE_* */
@@ -76,7 +85,11 @@ export async function writeOutputs(work: OutputWork): Promise<WrittenOutputs> {
     image ??= written;
   }
   const names = [...new Set(results.flatMap((result) => result.names))];
-  return { outputs: results, names, ...(image ? { image: { digest: image.descriptor.digest, ...image } } : {}) };
+  return {
+    outputs: results,
+    names,
+    ...(image ? { image: { digest: image.descriptor.digest, ...image } } : {}),
+  };
 }
 
 interface Exported {
@@ -93,10 +106,22 @@ function createExporter({ workshop, images, tags, options, context }: OutputWork
   const layerWork = (id: string): LayerWork => ({
     signal,
     progress: (item, action, current, total) =>
-      emit({ type: 'transfer', id, item, action, current, at: Date.now(), ...(total === undefined ? {} : { total }) }),
+      emit({
+        type: 'transfer',
+        id,
+        item,
+        action,
+        current,
+        at: Date.now(),
+        ...(total === undefined ? {} : { total }),
+      }),
   });
 
-  const toContent = (output: ImageAttributes, defaults: { compression: Compression; docker: boolean }, id: string) => {
+  const toContent = (
+    output: ImageAttributes,
+    defaults: { compression: Compression; docker: boolean },
+    id: string,
+  ) => {
     const form = imageForm(output, defaults, { annotations: options.annotations ?? {}, sourceDateEpoch });
     return writeImage(store, packer, images, form, layerWork(id));
   };
@@ -106,12 +131,15 @@ function createExporter({ workshop, images, tags, options, context }: OutputWork
       const destination = parseReference(name);
       const repository = await registries.repository(destination);
       const mounts = mountSources(destination.registry);
-      await withStep(emit, { id: `export:push:${name}`, name: `pushing ${familiarReference(destination)}` }, (id) =>
-        pushImage(repository, apiReference(destination), written.descriptor, store.content, {
-          signal,
-          onTransfer: transferTo(emit, id),
-          mountFrom: () => mounts,
-        }),
+      await withStep(
+        emit,
+        { id: `export:push:${name}`, name: `pushing ${familiarReference(destination)}` },
+        (id) =>
+          pushImage(repository, apiReference(destination), written.descriptor, store.content, {
+            signal,
+            onTransfer: transferTo(emit, id),
+            mountFrom: () => mounts,
+          }),
       );
     }
   };
@@ -141,25 +169,38 @@ function createExporter({ workshop, images, tags, options, context }: OutputWork
         const pushes = output.type === 'registry' || output.push === true;
         // What is pushed and what is kept are one image, with one digest.
         const compression = pushes ? 'gzip' : 'uncompressed';
-        const written = await withStep(emit, { id: `export:${output.type}`, name: 'exporting to image' }, async (id) => {
-          const image = await toContent(output, { compression, docker: false }, id);
-          if (output.type === 'store') for (const name of names) await store.tags.set(name, image.descriptor);
-          return image;
-        });
+        const written = await withStep(
+          emit,
+          { id: `export:${output.type}`, name: 'exporting to image' },
+          async (id) => {
+            const image = await toContent(output, { compression, docker: false }, id);
+            if (output.type === 'store')
+              for (const name of names) await store.tags.set(name, image.descriptor);
+            return image;
+          },
+        );
         if (pushes) await push(written, names);
         return { result: { type: output.type, digest: written.descriptor.digest, names }, written };
       }
       case 'oci':
       case 'docker': {
         const names = namesOf(output, tags);
-        const title = output.type === 'oci' ? 'exporting to oci image format' : 'exporting to docker image format';
+        const title =
+          output.type === 'oci' ? 'exporting to oci image format' : 'exporting to docker image format';
         const written = await withStep(emit, { id: `export:${output.type}`, name: title }, async (id) => {
-          const image = await toContent(output, { compression: 'gzip', docker: output.type === 'docker' }, id);
+          const image = await toContent(
+            output,
+            { compression: 'gzip', docker: output.type === 'docker' },
+            id,
+          );
           const target = { format: output.type, folder: output.tar === false, dest: output.dest };
           await writeImages(store, [{ descriptor: image.descriptor, names }], target, signal);
           return image;
         });
-        return { result: { type: output.type, ...destOf(output.dest), digest: written.descriptor.digest, names }, written };
+        return {
+          result: { type: output.type, ...destOf(output.dest), digest: written.descriptor.digest, names },
+          written,
+        };
       }
       case 'tar': {
         const [only] = images;
@@ -174,7 +215,9 @@ function createExporter({ workshop, images, tags, options, context }: OutputWork
         if (!split && images.length > 1) throw severalPlatforms('local');
         await withStep(emit, { id: 'export:local', name: 'exporting to client directory' }, async () => {
           for (const { ref, platform } of images) {
-            const folder = split ? join(output.dest, formatPlatform(platform).replaceAll('/', '_')) : output.dest;
+            const folder = split
+              ? join(output.dest, formatPlatform(platform).replaceAll('/', '_'))
+              : output.dest;
             await executor.exportTree(ref, folder, signal);
           }
         });

@@ -23,8 +23,11 @@ export async function recompress(
     const manifests: Descriptor[] = [];
     for (const child of index.manifests) {
       // Attestations and platforms that were never fetched are left as they are.
-      const isImage = child.platform?.os !== 'unknown' && (await store.content.has(child.digest)) !== undefined;
-      manifests.push(isImage ? { ...child, ...(await recompress(store, child, wanted, { emit, signal })) } : child);
+      const isImage =
+        child.platform?.os !== 'unknown' && (await store.content.has(child.digest)) !== undefined;
+      manifests.push(
+        isImage ? { ...child, ...(await recompress(store, child, wanted, { emit, signal })) } : child,
+      );
     }
     if (manifests.every((child, i) => child.digest === index.manifests[i]?.digest)) return root;
     const { descriptor, bytes } = encodeDocument(root.mediaType, { ...index, manifests });
@@ -40,7 +43,12 @@ export async function recompress(
   if (!manifest.layers.some(changes)) return root;
   const config = decodeConfig(await store.content.read(manifest.config), root.digest);
   const docker = manifest.config.mediaType === mediaTypes.dockerConfig;
-  const encoding: LayerEncoding = { compression: target, level: wanted.compressionLevel, force: true, docker };
+  const encoding: LayerEncoding = {
+    compression: target,
+    level: wanted.compressionLevel,
+    force: true,
+    docker,
+  };
   const encode = createBlobEncoder(store);
   const step = { id: `compress ${root.digest}`, name: `compressing layers (${target})` };
   const layers = await withStep(emit, step, (id) =>
@@ -50,7 +58,15 @@ export async function recompress(
         const blob = await encode(layer, config.rootfs.diff_ids[i] as Digest, encoding, {
           signal,
           progress: (item, action, current, total) =>
-            emit({ type: 'transfer', id, item, action, current, at: Date.now(), ...(total === undefined ? {} : { total }) }),
+            emit({
+              type: 'transfer',
+              id,
+              item,
+              action,
+              current,
+              at: Date.now(),
+              ...(total === undefined ? {} : { total }),
+            }),
         });
         return { mediaType: layerMediaType(target, docker), ...blob };
       }),

@@ -31,8 +31,11 @@ export async function tryFindImage(store: Store, reference: string): Promise<Fou
   const descriptor = name === undefined ? undefined : await store.tags.get(name);
   if (name !== undefined && descriptor) return { name, descriptor };
   const at = reference.lastIndexOf('@');
-  if (at > 0 && isDigest(reference.slice(at + 1))) return await byDigest(store, reference.slice(at + 1) as Digest);
-  return new RegExp(`^[0-9a-f]{${shortestId},64}$`).test(reference) ? await byId(store, reference) : undefined;
+  if (at > 0 && isDigest(reference.slice(at + 1)))
+    return await byDigest(store, reference.slice(at + 1) as Digest);
+  return new RegExp(`^[0-9a-f]{${shortestId},64}$`).test(reference)
+    ? await byId(store, reference)
+    : undefined;
 }
 
 /** Names are normalized; what is no valid name may still be an id. */
@@ -62,7 +65,8 @@ async function byId(store: Store, start: string): Promise<FoundImage | undefined
   const matches = new Map<string, FoundImage>();
   for (const { name, descriptor } of await store.tags.list()) {
     const ids = [descriptor.digest, await configDigest(store, descriptor)];
-    if (ids.some((id) => id?.startsWith(`sha256:${start}`))) matches.set(descriptor.digest, { name, descriptor });
+    if (ids.some((id) => id?.startsWith(`sha256:${start}`)))
+      matches.set(descriptor.digest, { name, descriptor });
   }
   if (matches.size > 1) {
     throw new TsbuildError('TSB_RESOLVE_AMBIGUOUS', `the id ${start} fits ${matches.size} images`, {
@@ -76,7 +80,9 @@ async function byId(store: Store, start: string): Promise<FoundImage | undefined
 export async function configDigest(store: Store, descriptor: Descriptor): Promise<Digest | undefined> {
   if (isIndexType(descriptor.mediaType)) return undefined;
   try {
-    const manifest = JSON.parse((await store.content.read(descriptor)).toString('utf8')) as { config?: Descriptor };
+    const manifest = JSON.parse((await store.content.read(descriptor)).toString('utf8')) as {
+      config?: Descriptor;
+    };
     return manifest.config?.digest;
   } catch {
     return undefined;

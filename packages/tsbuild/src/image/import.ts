@@ -46,7 +46,9 @@ function noArchive(): TsbuildError {
 async function holdsImages(fd: number): Promise<boolean> {
   for await (const chunk of decompressFile(fd)) {
     const name = chunk.subarray(0, 100).toString('latin1').replace(/\0.*$/s, '').replace(/^\.\//, '');
-    return /^(blobs\/|oci-layout$|index\.json$|manifest\.json$|repositories$|[0-9a-f]{64}(\/|\.json$|\.tar$))/.test(name);
+    return /^(blobs\/|oci-layout$|index\.json$|manifest\.json$|repositories$|[0-9a-f]{64}(\/|\.json$|\.tar$))/.test(
+      name,
+    );
   }
   return false;
 }
@@ -79,15 +81,20 @@ async function importTree(
   return { digest: manifest.descriptor.digest, names: name === undefined ? [] : [name] };
 }
 
-const allowed = /^\s*(cmd|entrypoint|env|expose|healthcheck|label|maintainer|onbuild|shell|stopsignal|user|volume|workdir)\s/i;
+const allowed =
+  /^\s*(cmd|entrypoint|env|expose|healthcheck|label|maintainer|onbuild|shell|stopsignal|user|volume|workdir)\s/i;
 
 /** The changes are Dockerfile instructions: they are planned as a Dockerfile on scratch, of which only the config is taken. */
 async function applyChanges(changes: readonly string[], signal: AbortSignal) {
   for (const change of changes) {
     if (allowed.test(change) && !change.includes('\n')) continue;
-    throw new TsbuildError('TSB_USAGE_CHANGE', `${JSON.stringify(change)} is no change to an image's config`, {
-      hint: 'Use CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, SHELL, STOPSIGNAL, USER, VOLUME or WORKDIR.',
-    });
+    throw new TsbuildError(
+      'TSB_USAGE_CHANGE',
+      `${JSON.stringify(change)} is no change to an image's config`,
+      {
+        hint: 'Use CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, SHELL, STOPSIGNAL, USER, VOLUME or WORKDIR.',
+      },
+    );
   }
   const text = ['FROM scratch', ...changes, ''].join('\n');
   const platform = hostPlatform();

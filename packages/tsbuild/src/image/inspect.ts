@@ -10,7 +10,12 @@ export async function inspect(options: InspectOptions, { emit }: OperationContex
   const store = await openStore({ root: options.root, warn: (message) => emit({ type: 'notice', message }) });
   const { name, descriptor } = await findImage(store, options.reference);
   const platform = options.platform === undefined ? hostPlatform() : parsePlatform(options.platform);
-  const image = await readImage((wanted) => store.content.read(wanted), descriptor, platform, options.reference);
+  const image = await readImage(
+    (wanted) => store.content.read(wanted),
+    descriptor,
+    platform,
+    options.reference,
+  );
   return {
     ...(name === undefined ? {} : { name }),
     digest: descriptor.digest,

@@ -25,7 +25,9 @@ export async function summarize(store: Store, name: string, descriptor: Descript
   };
   const read = (wanted: Descriptor) => store.content.read(wanted);
   try {
-    const index = isIndexType(descriptor.mediaType) ? JSON.parse((await read(descriptor)).toString('utf8')) : undefined;
+    const index = isIndexType(descriptor.mediaType)
+      ? JSON.parse((await read(descriptor)).toString('utf8'))
+      : undefined;
     const image = await readImage(read, descriptor, hostPlatform(), name);
     const { created } = image.config;
     if (created !== undefined) summary.created = created;

@@ -14,7 +14,9 @@ export async function load(options: LoadOptions, { emit, signal }: OperationCont
   const store = await openStore({ root: options.root, warn: (message) => emit({ type: 'notice', message }) });
   const lease = await protect(store);
   try {
-    const images = await withStep(emit, { id: 'load', name: 'load images' }, () => read(store, options, signal));
+    const images = await withStep(emit, { id: 'load', name: 'load images' }, () =>
+      read(store, options, signal),
+    );
     return await nameImages(store, images);
   } finally {
     lease.release();
@@ -35,6 +37,7 @@ export async function nameImages(store: Store, images: readonly NamedImage[]): P
       hint: 'Make it with docker save, skopeo copy or tsbuild save.',
     });
   }
-  for (const { descriptor, names } of images) for (const name of names) await store.tags.set(name, descriptor);
+  for (const { descriptor, names } of images)
+    for (const name of names) await store.tags.set(name, descriptor);
   return { digest: first.descriptor.digest, names: images.flatMap(({ names }) => [...names]) };
 }

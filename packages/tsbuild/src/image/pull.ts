@@ -1,6 +1,13 @@
 /** Fetches an image into the store and gives it its name. */
 import { type Descriptor, formatPlatform, hostPlatform, type Platform, parsePlatform } from '@tsbuild/core';
-import { apiReference, formatReference, parseReference, pullImage, type Reference, withDefaultTag } from '@tsbuild/registry';
+import {
+  apiReference,
+  formatReference,
+  parseReference,
+  pullImage,
+  type Reference,
+  withDefaultTag,
+} from '@tsbuild/registry';
 import type { ImageSummary, PullOptions } from '../api/types.js';
 import type { OperationContext } from '../engine/context.js';
 import { withStep } from '../engine/step.js';
@@ -39,7 +46,12 @@ export async function pullInto(
   return await withStep(emit, step, async (id) => {
     const repository = await registries.repository(reference);
     const onTransfer = transferTo(emit, id);
-    const pulled = await pullImage(repository, apiReference(reference), store.content, { name, platform, signal, onTransfer });
+    const pulled = await pullImage(repository, apiReference(reference), store.content, {
+      name,
+      platform,
+      signal,
+      onTransfer,
+    });
     await store.tags.set(name, pulled);
     return pulled;
   });

@@ -16,12 +16,17 @@ export async function push(options: PushOptions, { emit, signal }: OperationCont
   const registries = connect(options);
   try {
     const found = await findImage(store, options.reference);
-    const destination = withDefaultTag(parseReference(options.destination ?? found.name ?? options.reference));
+    const destination = withDefaultTag(
+      parseReference(options.destination ?? found.name ?? options.reference),
+    );
     const name = formatReference(destination);
     const root = await recompress(store, found.descriptor, options, { emit, signal });
     const repository = await registries.repository(destination);
     const { digest } = await withStep(emit, { id: `push ${name}`, name: `pushing ${name}` }, (id) =>
-      pushImage(repository, apiReference(destination), root, store.content, { signal, onTransfer: transferTo(emit, id) }),
+      pushImage(repository, apiReference(destination), root, store.content, {
+        signal,
+        onTransfer: transferTo(emit, id),
+      }),
     );
     return { name, digest };
   } finally {

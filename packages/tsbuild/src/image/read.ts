@@ -9,7 +9,14 @@ import {
   type Platform,
   TsbuildError,
 } from '@tsbuild/core';
-import { chooseManifest, type ContentStore, decodeConfig, decodeIndex, decodeManifest, isIndexType } from '@tsbuild/registry';
+import {
+  chooseManifest,
+  type ContentStore,
+  decodeConfig,
+  decodeIndex,
+  decodeManifest,
+  isIndexType,
+} from '@tsbuild/registry';
 
 /** The verified bytes of a document. */
 export type ReadDocument = (descriptor: Descriptor) => Promise<Buffer>;
@@ -39,19 +46,31 @@ export async function readImage(
   return { ...(await readImage(read, chosen, platform, name)), index };
 }
 
-async function readManifest(read: ReadDocument, descriptor: Descriptor, name: string): Promise<ImageDocuments> {
+async function readManifest(
+  read: ReadDocument,
+  descriptor: Descriptor,
+  name: string,
+): Promise<ImageDocuments> {
   const manifest = decodeManifest(await read(descriptor), name);
   const { mediaType } = manifest.config;
   if (mediaType !== mediaTypes.ociConfig && mediaType !== mediaTypes.dockerConfig) {
-    throw new TsbuildError('TSB_RESOLVE_NOT_AN_IMAGE', `${name} is no container image: its config is ${mediaType}`, {
-      hint: 'The reference names another kind of artifact.',
-    });
+    throw new TsbuildError(
+      'TSB_RESOLVE_NOT_AN_IMAGE',
+      `${name} is no container image: its config is ${mediaType}`,
+      {
+        hint: 'The reference names another kind of artifact.',
+      },
+    );
   }
   const config = decodeConfig(await read(manifest.config), name);
   if (config.rootfs.diff_ids.length !== manifest.layers.length) {
-    throw new TsbuildError('TSB_INTEGRITY_LAYERS', `${name} is damaged: its config and its manifest list different layers`, {
-      hint: 'Push the image again with the tool that made it.',
-    });
+    throw new TsbuildError(
+      'TSB_INTEGRITY_LAYERS',
+      `${name} is damaged: its config and its manifest list different layers`,
+      {
+        hint: 'Push the image again with the tool that made it.',
+      },
+    );
   }
   return { descriptor, manifest, config };
 }

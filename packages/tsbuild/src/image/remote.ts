@@ -1,6 +1,11 @@
 /** The registries as this package uses them: one client per call, closed at its end. */
 import type { HttpResponse } from '@tsbuild/executor';
-import { createRegistryClient, type Reference, type RegistryClient, type RemoteRepository } from '@tsbuild/registry';
+import {
+  createRegistryClient,
+  type Reference,
+  type RegistryClient,
+  type RemoteRepository,
+} from '@tsbuild/registry';
 import type { RegistryOptions } from '../api/types.js';
 
 export type Repositories = (reference: Reference) => Promise<RemoteRepository>;

@@ -37,7 +37,11 @@ export async function run(options: RunOptions, context: OperationContext): Promi
       ...processOf(image.config, options),
       hostname: options.hostname ?? root.digest.slice('sha256:'.length, 'sha256:'.length + 12),
       network: options.network ?? 'host',
-      volumes: (options.volumes ?? []).map(({ source, target, readonly = false }) => ({ source, target, readonly })),
+      volumes: (options.volumes ?? []).map(({ source, target, readonly = false }) => ({
+        source,
+        target,
+        readonly,
+      })),
       tty: options.tty ?? false,
       interactive: options.interactive ?? false,
       signal,
@@ -49,7 +53,10 @@ export async function run(options: RunOptions, context: OperationContext): Promi
 }
 
 /** What the image's config and the options say about the process, as `docker run` puts them together. */
-export function processOf({ config = {} }: ImageConfig, options: Pick<RunOptions, 'command' | 'entrypoint' | 'env' | 'workdir' | 'user' | 'tty' | 'reference'>) {
+export function processOf(
+  { config = {} }: ImageConfig,
+  options: Pick<RunOptions, 'command' | 'entrypoint' | 'env' | 'workdir' | 'user' | 'tty' | 'reference'>,
+) {
   const entrypoint = options.entrypoint ?? config.Entrypoint ?? [];
   // An entry point of the user's own does not get the image's default arguments.
   const command = options.command?.length ? options.command : options.entrypoint ? [] : (config.Cmd ?? []);
@@ -66,5 +73,10 @@ export function processOf({ config = {} }: ImageConfig, options: Pick<RunOptions
     env.set(equals < 0 ? pair : pair.slice(0, equals), equals < 0 ? '' : pair.slice(equals + 1));
   }
   for (const [name, value] of Object.entries(options.env ?? {})) env.set(name, value);
-  return { args, env: [...env], cwd: options.workdir ?? (config.WorkingDir || '/'), user: options.user ?? config.User ?? '' };
+  return {
+    args,
+    env: [...env],
+    cwd: options.workdir ?? (config.WorkingDir || '/'),
+    user: options.user ?? config.User ?? '',
+  };
 }

@@ -27,10 +27,14 @@ export async function withSourceFile<T>(
 
 async function withPath<T>(path: string, use: (fd: number) => Promise<T>): Promise<T> {
   const handle = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
-    throw new TsbuildError('TSB_CONTEXT_SOURCE', `cannot read ${path}: ${error.message.replace(/^[A-Z]+: /, '')}`, {
-      hint: 'Name a file that exists and that you may read.',
-      cause: error,
-    });
+    throw new TsbuildError(
+      'TSB_CONTEXT_SOURCE',
+      `cannot read ${path}: ${error.message.replace(/^[A-Z]+: /, '')}`,
+      {
+        hint: 'Name a file that exists and that you may read.',
+        cause: error,
+      },
+    );
   });
   try {
     return await use(handle.fd);

@@ -6,7 +6,10 @@ import { openStore } from '../store/open.js';
 import { findImage } from './find.js';
 import { summarize } from './list.js';
 
-export async function tag({ root, source, name }: TagOptions, { emit }: OperationContext): Promise<ImageSummary> {
+export async function tag(
+  { root, source, name }: TagOptions,
+  { emit }: OperationContext,
+): Promise<ImageSummary> {
   const store = await openStore({ root, warn: (message) => emit({ type: 'notice', message }) });
   const { descriptor } = await findImage(store, source);
   const full = normalizeReference(name);
@@ -27,7 +30,9 @@ export async function remove(
     const byName = name !== undefined && isNameFor(reference, name);
     const names = byName
       ? [name]
-      : (await store.tags.list()).filter((tag) => tag.descriptor.digest === descriptor.digest).map((tag) => tag.name);
+      : (await store.tags.list())
+          .filter((tag) => tag.descriptor.digest === descriptor.digest)
+          .map((tag) => tag.name);
     for (const each of names) removed.set(each, { name: each, digest: descriptor.digest });
   }
   for (const name of removed.keys()) await store.tags.delete(name);

@@ -29,7 +29,9 @@ export async function openLayout(path: string): Promise<Layout> {
       const names = index.manifests.flatMap((entry) => entry.annotations?.[refName] ?? []);
       const near = suggest(tag ?? 'latest', names);
       throw new TsbuildError('TSB_RESOLVE_LAYOUT', `the OCI layout ${path} has no image ${tag ?? 'latest'}`, {
-        hint: near ? `Did you mean ${near}?` : `It has ${names.join(', ') || 'no named images'}: write PATH:TAG or PATH@DIGEST.`,
+        hint: near
+          ? `Did you mean ${near}?`
+          : `It has ${names.join(', ') || 'no named images'}: write PATH:TAG or PATH@DIGEST.`,
       });
     },
     async read(descriptor) {
@@ -37,9 +39,13 @@ export async function openLayout(path: string): Promise<Layout> {
         throw missing(path, descriptor.digest, error);
       });
       if (sha256(bytes) !== descriptor.digest) {
-        throw new TsbuildError('TSB_INTEGRITY_DIGEST', `blob ${descriptor.digest} of the OCI layout ${path} is damaged`, {
-          hint: 'Write the layout again with the tool that made it.',
-        });
+        throw new TsbuildError(
+          'TSB_INTEGRITY_DIGEST',
+          `blob ${descriptor.digest} of the OCI layout ${path} is damaged`,
+          {
+            hint: 'Write the layout again with the tool that made it.',
+          },
+        );
       }
       return bytes;
     },
@@ -47,12 +53,19 @@ export async function openLayout(path: string): Promise<Layout> {
   };
 }
 
-function choose(manifests: Descriptor[], tag: string | undefined, digest: Digest | undefined): Descriptor | undefined {
+function choose(
+  manifests: Descriptor[],
+  tag: string | undefined,
+  digest: Digest | undefined,
+): Descriptor | undefined {
   if (digest !== undefined) return manifests.find((entry) => entry.digest === digest);
   const named = manifests.find((entry) => {
     const name = entry.annotations?.[refName];
-    return name === (tag ?? 'latest') || (name?.endsWith(`:${tag ?? 'latest'}`) ?? false) ||
-      (entry.annotations?.[containerdName]?.endsWith(`:${tag ?? 'latest'}`) ?? false);
+    return (
+      name === (tag ?? 'latest') ||
+      (name?.endsWith(`:${tag ?? 'latest'}`) ?? false) ||
+      (entry.annotations?.[containerdName]?.endsWith(`:${tag ?? 'latest'}`) ?? false)
+    );
   });
   return named ?? (tag === undefined && manifests.length === 1 ? manifests[0] : undefined);
 }
@@ -62,7 +75,10 @@ async function unlisted(path: string, digest: Digest, layout: string): Promise<D
   const bytes = await readFile(path).catch((error: unknown) => {
     throw missing(layout, digest, error);
   });
-  const { mediaType, manifests } = JSON.parse(bytes.toString('utf8')) as { mediaType?: string; manifests?: unknown };
+  const { mediaType, manifests } = JSON.parse(bytes.toString('utf8')) as {
+    mediaType?: string;
+    manifests?: unknown;
+  };
   const kind = manifests === undefined ? 'manifest' : 'index';
   return { mediaType: mediaType ?? `application/vnd.oci.image.${kind}.v1+json`, digest, size: bytes.length };
 }
@@ -71,10 +87,14 @@ async function readIndex(path: string): Promise<Buffer> {
   try {
     return await readFile(join(path, 'index.json'));
   } catch (error) {
-    throw new TsbuildError('TSB_RESOLVE_LAYOUT', `${path} is no OCI layout: it has no index.json that can be read`, {
-      hint: 'Make one with `tsbuild save --format oci` or `skopeo copy … oci:PATH:TAG`.',
-      cause: error,
-    });
+    throw new TsbuildError(
+      'TSB_RESOLVE_LAYOUT',
+      `${path} is no OCI layout: it has no index.json that can be read`,
+      {
+        hint: 'Make one with `tsbuild save --format oci` or `skopeo copy … oci:PATH:TAG`.',
+        cause: error,
+      },
+    );
   }
 }
 

@@ -24,7 +24,9 @@ export function rememberName(store: Store, name: string, descriptor: Descriptor)
   writeRecord(pathOf(store, name), { name, descriptor });
 }
 
-export function* rememberedNames(store: Store): Generator<{ name: string; descriptor: Descriptor; path: string }> {
+export function* rememberedNames(
+  store: Store,
+): Generator<{ name: string; descriptor: Descriptor; path: string }> {
   for (const path of listRecords(folder(store))) {
     const known = decode(readRecord(path, store.warn));
     if (known) yield { ...known, path };

@@ -49,7 +49,8 @@ export function createResolver(options: ResolverOptions): SourceResolver {
         return image === 'scratch' ? emptyImage(platform) : await resolveImage(image, platform, signal);
       }
       if (value.startsWith('target:')) return { target: value.slice('target:'.length) };
-      if (value.startsWith('oci-layout://')) return await resolveLayout(value.slice('oci-layout://'.length), platform);
+      if (value.startsWith('oci-layout://'))
+        return await resolveLayout(value.slice('oci-layout://'.length), platform);
       const remote = parseRemoteContext(value);
       return remote ? { op: remote } : { op: { kind: 'local', name } };
     },
@@ -57,7 +58,11 @@ export function createResolver(options: ResolverOptions): SourceResolver {
 }
 
 /** Digest of what a name stands for: from the store, from an earlier build, or from the registry. */
-async function findRoot(options: ResolverOptions, reference: Reference, signal: AbortSignal): Promise<Descriptor> {
+async function findRoot(
+  options: ResolverOptions,
+  reference: Reference,
+  signal: AbortSignal,
+): Promise<Descriptor> {
   const { store, repositories } = options;
   const name = formatReference(reference);
   if (!options.pull || reference.digest !== undefined) {
@@ -109,9 +114,13 @@ async function resolveLayout(text: string, platform: Platform): Promise<Resolved
   const at = text.lastIndexOf('@');
   const digest = at > 0 ? text.slice(at + 1) : undefined;
   if (digest !== undefined && !isDigest(digest)) {
-    throw new TsbuildError('TSB_RESOLVE_BAD_REFERENCE', `${JSON.stringify(digest)} in oci-layout://${text} is no digest`, {
-      hint: 'Write oci-layout://PATH@sha256:… or oci-layout://PATH:TAG.',
-    });
+    throw new TsbuildError(
+      'TSB_RESOLVE_BAD_REFERENCE',
+      `${JSON.stringify(digest)} in oci-layout://${text} is no digest`,
+      {
+        hint: 'Write oci-layout://PATH@sha256:… or oci-layout://PATH:TAG.',
+      },
+    );
   }
   const rest = digest === undefined ? text : text.slice(0, at);
   const colon = rest.lastIndexOf(':');
@@ -120,5 +129,8 @@ async function resolveLayout(text: string, platform: Platform): Promise<Resolved
   const absolute = isAbsolute(path) ? path : resolve(path);
   const layout = await openLayout(absolute);
   const root = await layout.root({ tag, digest });
-  return await toResolved(`oci-layout://${text}`, layout.read, root, platform, { type: 'oci-layout', path: absolute });
+  return await toResolved(`oci-layout://${text}`, layout.read, root, platform, {
+    type: 'oci-layout',
+    path: absolute,
+  });
 }

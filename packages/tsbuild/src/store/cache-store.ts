@@ -53,7 +53,8 @@ export function createStepCache(root: string, warn: (message: string) => void): 
 
 /** Checks a record's shape, so that what another version wrote is a miss and not a fault further on. */
 function decodeRecord(value: unknown): CacheRecord | undefined {
-  if (!isObject(value) || !isDigest(value.key) || !isObject(value.ref) || !Array.isArray(value.ref.layers)) return undefined;
+  if (!isObject(value) || !isDigest(value.key) || !isObject(value.ref) || !Array.isArray(value.ref.layers))
+    return undefined;
   if (typeof value.createdAt !== 'string' || typeof value.description !== 'string') return undefined;
   const layers: LayerRef[] = [];
   for (const layer of value.ref.layers as unknown[]) {
@@ -73,7 +74,12 @@ function decodeRecord(value: unknown): CacheRecord | undefined {
 }
 
 export function isDescriptor(value: unknown): value is Descriptor {
-  return isObject(value) && isDigest(value.digest) && Number.isSafeInteger(value.size) && typeof value.mediaType === 'string';
+  return (
+    isObject(value) &&
+    isDigest(value.digest) &&
+    Number.isSafeInteger(value.size) &&
+    typeof value.mediaType === 'string'
+  );
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

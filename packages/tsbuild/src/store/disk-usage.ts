@@ -18,7 +18,11 @@ export async function diskUsage({ root }: CallOptions, { emit }: OperationContex
   return {
     total,
     reclaimable: total - kept,
-    images: inventory.images.map(({ name, digest, blobs: own }) => ({ name, digest, bytes: bytesOf(inventory, own) })),
+    images: inventory.images.map(({ name, digest, blobs: own }) => ({
+      name,
+      digest,
+      bytes: bytesOf(inventory, own),
+    })),
     blobs,
     snapshots,
     cacheMounts,

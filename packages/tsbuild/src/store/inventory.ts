@@ -1,7 +1,7 @@
 /** What is in the store, how much of it, and when it was last used. Reads only. */
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import { type Descriptor, type Digest } from '@tsbuild/core';
+import type { Descriptor, Digest } from '@tsbuild/core';
 import { AT_FDCWD, close, constants, openat2, walk } from '@tsbuild/native';
 import { rememberedNames } from '../resolve/names.js';
 import { blobsBelow } from '../image/read.js';
@@ -38,7 +38,8 @@ export async function takeInventory(store: Store): Promise<Inventory> {
     names.push({ path, usedAt: mtime(path), blobs: await blobsOf(store, descriptor) });
   }
   const blobs = new Map<Digest, Measured>();
-  for await (const { digest, size, mtimeMs } of store.content.list()) blobs.set(digest, { bytes: size, usedAt: mtimeMs });
+  for await (const { digest, size, mtimeMs } of store.content.list())
+    blobs.set(digest, { bytes: size, usedAt: mtimeMs });
   return {
     records: [...store.steps.records()].map((record) => ({ ...record, usedAt: mtime(record.path) })),
     snapshots: await measureFolders(join(store.root, 'snapshots')),

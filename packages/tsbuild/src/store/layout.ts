@@ -16,7 +16,9 @@ export function defaultRoot(env: NodeJS.ProcessEnv = process.env): string {
   const rootless = env.TSBUILD_USERNS === '1' || process.getuid?.() !== 0;
   if (!rootless) return '/var/lib/tsbuild';
   // A relative XDG_DATA_HOME is to be ignored (basedir-spec, "Environment variables").
-  const data = env.XDG_DATA_HOME?.startsWith('/') ? env.XDG_DATA_HOME : join(env.HOME ?? homedir(), '.local/share');
+  const data = env.XDG_DATA_HOME?.startsWith('/')
+    ? env.XDG_DATA_HOME
+    : join(env.HOME ?? homedir(), '.local/share');
   return join(data, 'tsbuild');
 }
 
@@ -33,9 +35,13 @@ export function prepareStore(root: string): void {
     return;
   }
   if (found !== undefined) {
-    throw new TsbuildError('TSB_STORE_VERSION', `the store ${root} has the format ${found}, this tsbuild uses ${version}`, {
-      hint: 'Use the tsbuild that made it, or name another folder with --root.',
-    });
+    throw new TsbuildError(
+      'TSB_STORE_VERSION',
+      `the store ${root} has the format ${found}, this tsbuild uses ${version}`,
+      {
+        hint: 'Use the tsbuild that made it, or name another folder with --root.',
+      },
+    );
   }
   try {
     for (const folder of folders) fs.mkdirSync(join(root, folder), { recursive: true, mode: 0o711 });
@@ -67,18 +73,26 @@ function storeError(root: string, error: NodeJS.ErrnoException): TsbuildError {
     ENOTDIR: 'a part of the path is no folder',
     EDQUOT: 'the disk quota is used up',
   };
-  return new TsbuildError('TSB_STORE_UNUSABLE', `cannot use the store ${root}: ${what[error.code ?? ''] ?? error.message}`, {
-    hint: 'Name a folder of your own on a local disk with --root or TSBUILD_ROOT.',
-    cause: error,
-  });
+  return new TsbuildError(
+    'TSB_STORE_UNUSABLE',
+    `cannot use the store ${root}: ${what[error.code ?? ''] ?? error.message}`,
+    {
+      hint: 'Name a folder of your own on a local disk with --root or TSBUILD_ROOT.',
+      cause: error,
+    },
+  );
 }
 
 function checkOwner(root: string): void {
   const { uid } = fs.statSync(root);
   if (uid !== process.getuid?.()) {
-    throw new TsbuildError('TSB_STORE_OTHER_OWNER', `the store ${root} belongs to another user (uid ${uid})`, {
-      hint: 'Name a folder of your own with --root or TSBUILD_ROOT; one store serves one user.',
-    });
+    throw new TsbuildError(
+      'TSB_STORE_OTHER_OWNER',
+      `the store ${root} belongs to another user (uid ${uid})`,
+      {
+        hint: 'Name a folder of your own with --root or TSBUILD_ROOT; one store serves one user.',
+      },
+    );
   }
 }
 
@@ -105,10 +119,14 @@ function checkFilesystem(root: string): void {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EROFS' || code === 'EACCES') throw error;
     const type = statfs(dir).type.toString(16);
-    throw new TsbuildError('TSB_STORE_FILESYSTEM', `the file system of ${root} (type 0x${type}) lacks links, locks or modes`, {
-      hint: 'Name a folder on a local Linux file system (ext4, xfs, btrfs, tmpfs) with --root or TSBUILD_ROOT.',
-      cause: error,
-    });
+    throw new TsbuildError(
+      'TSB_STORE_FILESYSTEM',
+      `the file system of ${root} (type 0x${type}) lacks links, locks or modes`,
+      {
+        hint: 'Name a folder on a local Linux file system (ext4, xfs, btrfs, tmpfs) with --root or TSBUILD_ROOT.',
+        cause: error,
+      },
+    );
   } finally {
     for (const suffix of ['', '-link', '-hard']) fs.rmSync(probe + suffix, { force: true });
     close(dir);

@@ -19,7 +19,11 @@ export interface HeldLock {
  * file for itself.
  * @throws what signal.reason says, once aborted
  */
-export async function acquireLock(path: string, mode: 'exclusive' | 'shared', signal?: AbortSignal): Promise<HeldLock> {
+export async function acquireLock(
+  path: string,
+  mode: 'exclusive' | 'shared',
+  signal?: AbortSignal,
+): Promise<HeldLock> {
   for (let wait = firstWait; ; wait = Math.min(wait * 1.5, longestWait)) {
     signal?.throwIfAborted();
     const held = tryLock(path, mode);

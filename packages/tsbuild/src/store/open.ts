@@ -26,7 +26,10 @@ export interface Store {
 export const gcLock = (root: string): string => join(root, 'locks/gc.lock');
 
 /** @throws TsbuildError TSB_STORE_* */
-export async function openStore(options: { root?: string | undefined; warn(message: string): void }): Promise<Store> {
+export async function openStore(options: {
+  root?: string | undefined;
+  warn(message: string): void;
+}): Promise<Store> {
   const root = resolve(options.root ?? defaultRoot());
   prepareStore(root);
   const content = await openContentStore(join(root, 'oci'));

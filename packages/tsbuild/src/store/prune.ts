@@ -80,10 +80,17 @@ export function planPrune(
   const candidates = [
     ...inventory.records.map((record) => ({ kind: 'record' as const, usedAt: record.usedAt, record })),
     ...inventory.names.map((name) => ({ kind: 'name' as const, usedAt: name.usedAt, name })),
-    ...[...inventory.mounts].map(([id, { usedAt, bytes }]) => ({ kind: 'mount' as const, usedAt, id, bytes })),
+    ...[...inventory.mounts].map(([id, { usedAt, bytes }]) => ({
+      kind: 'mount' as const,
+      usedAt,
+      id,
+      bytes,
+    })),
   ].sort((a, b) => a.usedAt - b.usedAt);
 
-  const snapshotUsers = countUsers(inventory.records.map(({ ref }) => new Set(ref.layers.map((layer) => layer.snapshot as string))));
+  const snapshotUsers = countUsers(
+    inventory.records.map(({ ref }) => new Set(ref.layers.map((layer) => layer.snapshot as string))),
+  );
   const blobUsers = countUsers([
     ...inventory.images.filter(({ name }) => !plan.tags.includes(name)).map(({ blobs }) => blobs),
     ...inventory.names.map(({ blobs }) => blobs),
@@ -157,7 +164,9 @@ async function take(store: Store, plan: PrunePlan, grave: string): Promise<void>
   for (const digest of plan.blobs) await store.content.remove(digest);
   // What these say about blobs is asked of the blobs each time; they only have to not pile up.
   const gone = new Set(plan.blobs.map((digest) => digest.slice('sha256:'.length)));
-  for (const path of ['cache/layers', 'cache/blobs'].flatMap((folder) => listRecords(join(store.root, folder)))) {
+  for (const path of ['cache/layers', 'cache/blobs'].flatMap((folder) =>
+    listRecords(join(store.root, folder)),
+  )) {
     if (gone.size > 0 && namesGoneBlob(path, gone)) dropRecord(path);
   }
 }

@@ -18,7 +18,8 @@ export function readRecord(path: string, damaged: (message: string) => void): un
   try {
     text = fs.readFileSync(path, 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') damaged(`cannot read ${path}: ${(error as Error).message}`);
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
+      damaged(`cannot read ${path}: ${(error as Error).message}`);
     return undefined;
   }
   const body = text.slice(digits + 1);

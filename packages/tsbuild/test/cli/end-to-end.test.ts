@@ -223,7 +223,9 @@ test('a build, then every command on its image', { skip: missing }, async (t) =>
   await t.test('Dockerfile and context from standard input', async () => {
     await ok(['-q', '-f', '-', '.'], 'FROM scratch\nCOPY data /data\n');
     await ok(['-q', '-'], 'FROM scratch\nENV A=1\n');
-    const tar = spawnSync('tar', ['-C', context, '-c', 'Dockerfile', 'busybox'], { maxBuffer: 1 << 26 }).stdout;
+    const tar = spawnSync('tar', ['-C', context, '-c', 'Dockerfile', 'busybox'], {
+      maxBuffer: 1 << 26,
+    }).stdout;
     await ok(['-q', '-'], tar);
   });
   await t.test('du and prune', async () => {

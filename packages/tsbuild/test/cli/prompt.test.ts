@@ -10,7 +10,13 @@ function terminal(signal = new AbortController().signal) {
     isTTY: true,
     setRawMode: (on: boolean) => modes.push(on),
   });
-  const stderr = { text: '', write: (chunk: string | Uint8Array) => ((stderr.text += String(chunk)), true) };
+  const stderr = {
+    text: '',
+    write(chunk: string | Uint8Array) {
+      stderr.text += String(chunk);
+      return true;
+    },
+  };
   const io: Io = { stdin, stdout: stderr, stderr, env: {}, cwd: '/', signal };
   return { io, stdin, stderr, modes };
 }

@@ -63,7 +63,14 @@ test('a damaged record is a miss with a warning, and the next put heals it', asy
 
 test('a record of another shape, or under another key, is a miss', async () => {
   const wrong = record('wrong');
-  const shapes: unknown[] = [null, 7, {}, { ...wrong, ref: {} }, { ...wrong, ref: { layers: [{ snapshot: 1 }] } }, { ...wrong, key: 'x' }];
+  const shapes: unknown[] = [
+    null,
+    7,
+    {},
+    { ...wrong, ref: {} },
+    { ...wrong, ref: { layers: [{ snapshot: 1 }] } },
+    { ...wrong, key: 'x' },
+  ];
   for (const shape of shapes) {
     writeRecord(pathOf(wrong), shape);
     assert.equal(await cache.get(wrong.key), undefined);

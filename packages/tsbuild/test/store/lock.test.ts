@@ -69,7 +69,9 @@ test('a killed holder holds nothing', async () => {
   const module = new URL('../../src/store/lock.js', import.meta.url).href;
   const script = `const { tryLock } = await import(${JSON.stringify(module)});
     tryLock(${JSON.stringify(path)}, 'exclusive'); console.log('held'); setInterval(() => {}, 1000);`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   await once(child.stdout, 'data');
   assert.equal(tryLock(path, 'exclusive'), undefined);
   child.kill('SIGKILL');

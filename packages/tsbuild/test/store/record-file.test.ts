@@ -25,11 +25,20 @@ test('a record that was cut, changed or is empty is reported once, removed, and 
   const path = join(folder, 'damaged');
   writeRecord(path, { some: 'value' });
   const whole = readFileSync(path, 'utf8');
-  const damages = ['', whole.slice(0, -3), whole.replace('value', 'valuE'), whole.replace(/^./, 'z'), '\0'.repeat(whole.length)];
+  const damages = [
+    '',
+    whole.slice(0, -3),
+    whole.replace('value', 'valuE'),
+    whole.replace(/^./, 'z'),
+    '\0'.repeat(whole.length),
+  ];
   for (const damage of damages) {
     writeFileSync(path, damage);
     const said: string[] = [];
-    assert.equal(readRecord(path, (message) => said.push(message)), undefined);
+    assert.equal(
+      readRecord(path, (message) => said.push(message)),
+      undefined,
+    );
     assert.deepEqual(said, [`${path} is damaged`]);
     assert.equal(existsSync(path), false);
   }
