@@ -209,7 +209,8 @@ test('a build, then every command on its image', { skip: missing }, async (t) =>
   });
   await t.test('outputs: a folder, a tar on standard output', async () => {
     await ok(['-q', '-o', join(folder, 'out'), '.']);
-    assert.deepEqual(readdirSync(join(folder, 'out')).sort(), ['bin', 'made']);
+    // The mount points of the RUN step stay in its layer, as BuildKit leaves them.
+    assert.deepEqual(readdirSync(join(folder, 'out')).sort(), ['bin', 'dev', 'made', 'proc', 'sys']);
     const { stdout } = await ok(['-q', '-o', '-', '.']);
     const list = spawnSync('tar', ['-t'], { input: Buffer.from(stdout, 'latin1'), encoding: 'utf8' });
     assert.deepEqual(
