@@ -5,4 +5,5 @@ export { acquireLease, type Lease, type Leases, liveLeases } from './lease/lease
 export { compressionOf, decompressFile } from './source/decompress.js';
 export { checkOutGit } from './source/git.js';
 export { isArchive } from './source/sniff-tar.js';
+export { makeFolders } from './rootfs/make-folders.js';
 export { unpackContext } from './context/unpack-context.js';

@@ -1,8 +1,8 @@
 /** Writes a root file system into a folder of the user's (--output type=local). */
-import { mkdirSync } from 'node:fs';
 import * as native from '@tsbuild/native';
 import type { Fd, WalkEntry } from '@tsbuild/native';
 import type { SnapshotId } from '@tsbuild/solver';
+import { makeFolders } from '../rootfs/make-folders.js';
 import { hasCode, isDirectory, openDirectory } from '../rootfs/open.js';
 import { baseOf, bytesOf, parentOf, type RawPath, rawPath } from '../rootfs/raw-path.js';
 import type { Snapshotter } from '../snapshot/index.js';
@@ -18,7 +18,7 @@ export async function exportTree(
   destination: string,
   signal: AbortSignal,
 ): Promise<void> {
-  mkdirSync(destination, { recursive: true });
+  makeFolders(destination);
   const target = native.openat2(native.AT_FDCWD, destination, O_PATH | O_DIRECTORY, 0, 0);
   const cancel = new native.CancelToken();
   const stop = () => cancel.cancel();

@@ -1,5 +1,6 @@
 /** Writes images of the store as OCI or docker archives, or as an OCI layout folder. */
 import { hostPlatform } from '@tsbuild/core';
+import { makeFolders } from '@tsbuild/executor';
 import { dockerArchive, type NamedImage, ociArchive, writeLayout } from '@tsbuild/registry';
 import type { FileDestination } from '../api/types.js';
 import type { Store } from '../store/open.js';
@@ -19,6 +20,7 @@ export async function writeImages(
   signal: AbortSignal,
 ): Promise<void> {
   if (folder && typeof dest === 'string') {
+    makeFolders(dest);
     await writeLayout(store.content, images, dest, signal);
     return;
   }

@@ -1,11 +1,11 @@
 /** Writes one stream to where the user wants it: a stream, the standard output, or a file that appears whole. */
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TsbuildError } from '@tsbuild/core';
+import { makeFolders } from '@tsbuild/executor';
 import type { FileDestination } from '../api/types.js';
 
 /**
@@ -26,7 +26,7 @@ export async function writeDestination(
     `.${basename(destination)}.${randomBytes(6).toString('hex')}.tmp`,
   );
   try {
-    await mkdir(dirname(destination), { recursive: true });
+    makeFolders(dirname(destination));
     await pipeline(source(bytes), fs.createWriteStream(temporary, { flags: 'wx' }), { signal });
     fs.renameSync(temporary, destination);
   } catch (error) {

@@ -3,6 +3,7 @@ import * as fs from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { TsbuildError } from '@tsbuild/core';
+import { makeFolders } from '@tsbuild/executor';
 import { close, constants, fsync, openat2, AT_FDCWD, stat, statfs, tryFlock } from '@tsbuild/native';
 
 /** Raised whenever an older tsbuild would misread what a newer one writes. */
@@ -44,7 +45,7 @@ export function prepareStore(root: string): void {
     );
   }
   try {
-    for (const folder of folders) fs.mkdirSync(join(root, folder), { recursive: true, mode: 0o711 });
+    for (const folder of folders) makeFolders(join(root, folder), 0o711);
     checkOwner(root);
     checkFilesystem(root);
     writeOnce(join(root, 'oci/oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
