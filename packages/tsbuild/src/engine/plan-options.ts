@@ -32,7 +32,8 @@ export function planOptions(
     buildPlatform: hostPlatform(),
     showPlatform,
     noCache: options.noCache ?? false,
-    ...(options.network === undefined ? {} : { network: options.network }),
+    // Steps have the host's network anyway, so `RUN --network=host` asks for nothing that --allow has to grant.
+    network: options.network ?? 'host',
     entitlements: options.allow ?? [],
     extraHosts: options.addHosts ?? [],
     ulimits: options.ulimits ?? [],

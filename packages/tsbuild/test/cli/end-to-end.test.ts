@@ -221,6 +221,14 @@ test('a build, then every command on its image', { skip: missing }, async (t) =>
       ['', 'bin/busybox', 'bin/sh', 'made'],
     );
   });
+  await t.test('RUN --network=host needs --allow only where the build has another network', async () => {
+    const dockerfile = [...shell, 'RUN --network=host busybox true', ''].join('\n');
+    await ok(['-q', '-f', '-', '.'], dockerfile);
+    const refused = await tsbuild(['-q', '--network', 'none', '-f', '-', '.'], { input: dockerfile });
+    assert.equal(refused.status, 1);
+    assert.match(refused.stderr, /network\.host is not allowed[\s\S]*--allow network\.host/);
+    await ok(['-q', '--network', 'none', '--allow', 'network.host', '-f', '-', '.'], dockerfile);
+  });
   await t.test('Dockerfile and context from standard input', async () => {
     await ok(['-q', '-f', '-', '.'], 'FROM scratch\nCOPY data /data\n');
     await ok(['-q', '-'], 'FROM scratch\nENV A=1\n');

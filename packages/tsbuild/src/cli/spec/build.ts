@@ -141,7 +141,8 @@ export const buildSpec: CommandSpec = {
       name: 'allow',
       type: 'csv',
       value: 'ENTITLEMENT',
-      summary: 'Permit network.host or security.insecure to Dockerfiles that ask for it',
+      summary:
+        'Permit security.insecure, or network.host where --network is not host, to Dockerfiles that ask for it',
     },
     { name: 'ulimit', type: 'list', value: 'NAME=SOFT[:HARD]', summary: 'Resource limit of RUN steps' },
     {
