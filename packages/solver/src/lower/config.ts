@@ -25,7 +25,11 @@ export function commandArgs(state: StageState, command: Command): string[] {
 
 export function inShell(state: StageState, text: string): string[] {
   const shell = state.config.Shell ?? [];
-  return [...(shell.length > 0 ? shell : ['/bin/sh', '-c']), text];
+  return [...(shell.length > 0 ? shell : defaultShell(state)), text];
+}
+
+function defaultShell({ imagePlatform }: StageState): string[] {
+  return imagePlatform.os === 'windows' ? ['cmd', '/S', '/C'] : ['/bin/sh', '-c'];
 }
 
 export function lowerCmd(state: StageState, { instruction }: Located<CmdInstruction>): void {

@@ -7,7 +7,7 @@ import { fault } from './fault.js';
 import { recordLayer } from './history.js';
 import { Expander, type Located, type Lowering } from './lowering.js';
 import { checkMode, isNumericOwner } from './modes.js';
-import { destinationPath, sourcePath } from './paths.js';
+import { destinationPath, slashed, sourcePath } from './paths.js';
 import type { StageState } from './stage-state.js';
 
 type Files = CopyInstruction | AddInstruction;
@@ -94,7 +94,7 @@ function copyActions(
       'Write one ADD for each source.',
     );
   }
-  const destination = destinationPath(state.cwd, words.destination);
+  const destination = destinationPath(state.cwd, slashed(state.imagePlatform.os, words.destination));
   const common = { type: 'copy', destination, ...owners(words), exclude: instruction.exclude } as const;
   return sources.map((source): CopyAction => {
     if (instruction.kind === 'copy') refuseRemote(source);
@@ -129,7 +129,7 @@ function refuseRemote(source: string): void {
 }
 
 function heredocActions(state: StageState, words: Words): MkfileAction[] {
-  const destination = destinationPath(state.cwd, words.destination);
+  const destination = destinationPath(state.cwd, slashed(state.imagePlatform.os, words.destination));
   return words.heredocs.map(({ name, data }) => ({
     type: 'mkfile',
     name,

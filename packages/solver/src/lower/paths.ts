@@ -1,6 +1,16 @@
 /** Paths of instructions: joined and cleaned as BuildKit's system.NormalizePath does. */
 import { cleanPath } from '@tsbuild/core';
 
+/** A path as a Windows Dockerfile may write it, with slashes and without the drive; other systems' stay as they are. */
+export function slashed(os: string, path: string): string {
+  return os === 'windows' ? path.replace(/^[A-Za-z]:/, '').replaceAll('\\', '/') : path;
+}
+
+/** The working directory as the image's config has it: Windows gets its own separators. */
+export function native(os: string, path: string): string {
+  return os === 'windows' ? path.replaceAll('/', '\\') : path;
+}
+
 /** Absolute and clean. */
 export function absolute(cwd: string, path: string): string {
   return cleanPath(path.startsWith('/') ? path : `${cwd}/${path}`);

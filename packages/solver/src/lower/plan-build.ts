@@ -8,6 +8,7 @@ import type { Env } from './env.js';
 import { fault } from './fault.js';
 import { GraphBuilder } from './graph-builder.js';
 import { StageLowerer } from './lower-stage.js';
+import { native } from './paths.js';
 import { prepareStages } from './prepare.js';
 import { findTarget, hasSeveralSources } from './stages.js';
 import { planWarnings } from './warnings.js';
@@ -40,6 +41,7 @@ export async function planBuild(
   );
   const state = lowerer.lower(target.index);
   const warnings = planWarnings(dockerfile, options, target, prepared);
+  const { WorkingDir } = state.config;
   const labels = { ...state.config.Labels, ...options.labels };
   return {
     platform: options.platform,
@@ -48,7 +50,11 @@ export async function planBuild(
     vertices: closure(graph.vertices, state.root),
     result: state.root,
     ...(state.base === undefined ? {} : { base: state.base }),
-    config: { ...state.config, ...(Object.keys(labels).length > 0 ? { Labels: labels } : {}) },
+    config: {
+      ...state.config,
+      ...(WorkingDir === undefined ? {} : { WorkingDir: native(state.imagePlatform.os, WorkingDir) }),
+      ...(Object.keys(labels).length > 0 ? { Labels: labels } : {}),
+    },
     ...(state.author === undefined ? {} : { author: state.author }),
     history: state.history,
     ...(epoch === undefined ? {} : { sourceDateEpoch: epoch }),

@@ -3,6 +3,7 @@ import { cleanPath, type ContainerConfig, type Platform } from '@tsbuild/core';
 import type { FileOp, VertexId } from '../ops.js';
 import { imageName, stepName } from './display.js';
 import { defaultPath, envOf, withEntry } from './env.js';
+import { slashed } from './paths.js';
 import type { Lowering } from './lowering.js';
 import type { PreparedStage } from './prepare.js';
 import { labelOf } from './stages.js';
@@ -69,9 +70,12 @@ function takeImage(state: StageState, image: NonNullable<StageState['base']>): v
   state.base = image;
   state.config = withoutNulls(config);
   state.env = envOf(state.config.Env ?? []);
-  state.cwd = cleanPath(`/${state.config.WorkingDir ?? ''}`);
   if (image.author) state.author = image.author;
   state.imagePlatform = platformOf(image, state.platform);
+  const { WorkingDir } = state.config;
+  if (WorkingDir !== undefined)
+    state.config = { ...state.config, WorkingDir: slashed(state.imagePlatform.os, WorkingDir) };
+  state.cwd = cleanPath(`/${state.config.WorkingDir ?? ''}`);
 }
 
 /** Configs in the wild say null where they mean nothing. */

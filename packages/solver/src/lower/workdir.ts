@@ -4,7 +4,7 @@ import type { FileOp } from '../ops.js';
 import { stepName } from './display.js';
 import { recordConfig, recordLayer } from './history.js';
 import { Expander, type Located, type Lowering } from './lowering.js';
-import { absolute } from './paths.js';
+import { absolute, slashed } from './paths.js';
 import type { StageState } from './stage-state.js';
 
 /** Makes the directory in a layer of its own, except for the root. The layer comes from the cache even with --no-cache. */
@@ -49,7 +49,8 @@ export function lowerWorkdir(
 }
 
 /** Sets the working directory. The config keeps an absolute path as it was written. */
-export function enter(state: StageState, path: string): void {
+export function enter(state: StageState, written: string): void {
+  const path = slashed(state.imagePlatform.os, written);
   if (path !== '') {
     const current = state.config.WorkingDir || '/';
     state.config = { ...state.config, WorkingDir: path.startsWith('/') ? path : absolute(current, path) };

@@ -270,6 +270,17 @@ export const cases: GoldenCase[] = [
   { name: 'epoch-bad', dockerfile: on('COPY f /\n'), buildArgs: { SOURCE_DATE_EPOCH: 'now' } },
   { name: 'no-new-layers', dockerfile: 'FROM golden.test/full\nLABEL only=config\n' },
   {
+    name: 'windows-scratch',
+    dockerfile: 'FROM scratch\nCMD echo hi\nENTRYPOINT x\n',
+    platform: 'windows/amd64',
+  },
+  {
+    name: 'windows-workdir',
+    dockerfile:
+      '# escape=`\nFROM scratch AS a\nWORKDIR C:\\foo\nWORKDIR bar\nCOPY f x\\y\nFROM a\nWORKDIR ..\\up\nCOPY f .\nCMD ["x"]\n',
+    platform: 'windows/amd64',
+  },
+  {
     name: 'escape-backtick',
     dockerfile:
       '# escape=`\nFROM golden.test/plain\nENV a=b`\n c=C:\\x d=`$a\nCOPY f `\n /to/\nLABEL l="q`"q"\n',
