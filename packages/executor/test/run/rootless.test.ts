@@ -131,6 +131,7 @@ describe('as an ordinary user', { skip: cannotRun() }, () => {
         '--',
         process.execPath,
         '--test',
+        '--test-reporter=tap',
         suite,
         stepSuite,
       ]);
