@@ -73,7 +73,6 @@ describe('in a user namespace', { skip: cannotRun() }, () => {
         process.execPath,
         '--test',
         '--test-reporter=tap',
-        '--test-reporter=tap',
         fileOf(suite),
       ];
       const result = spawnSync('unshare', ['-m', 'sh', '-c', script, 'sh', folder, ...command], {
