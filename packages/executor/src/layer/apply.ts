@@ -9,7 +9,8 @@ import { ftruncateSync, writeSync } from 'node:fs';
 import { TsbuildError } from '@tsbuild/core';
 import * as native from '@tsbuild/native';
 import type { Fd, Stat } from '@tsbuild/native';
-import { hasCode, isDirectory, openInRoot, typeOf } from '../rootfs/open.js';
+import { mkdirAll } from '../rootfs/mkdir-all.js';
+import { hasCode, isDirectory, isMissing, openDirectory, openInRoot, typeOf } from '../rootfs/open.js';
 import {
   baseOf,
   bytesOf,
@@ -20,6 +21,7 @@ import {
   rawPath,
   textOf,
 } from '../rootfs/raw-path.js';
+import { resolveInRoot } from '../rootfs/resolve.js';
 import type { ByteReader } from './byte-reader.js';
 import { truncated } from './byte-reader.js';
 import { type ReadEntry, readTar } from './tar-reader.js';
@@ -28,8 +30,11 @@ const { O_PATH, O_DIRECTORY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, S_IFCHR, S_I
   native.constants;
 
 export interface ApplyOptions {
-  /** Names `.wh.*` remove what the layers below have; else they are ordinary files. */
-  whiteouts: boolean;
+  /**
+   * - layer: names `.wh.*` remove what the layers below have; links and `..` stop at the root.
+   * - archive (of ADD): `.wh.*` are ordinary names; what would leave the root is refused; the entry of the root is ignored.
+   */
+  kind: 'layer' | 'archive';
   /** Owner of everything, instead of the archive's. */
   owner?: { uid: number; gid: number } | undefined;
 }
@@ -64,14 +69,19 @@ class Applier {
     this.#options = options;
   }
 
+  get #isLayer(): boolean {
+    return this.#options.kind === 'layer';
+  }
+
   async apply(entry: ReadEntry, reader: ByteReader): Promise<void> {
-    const path = cleanInRoot(rawPath(entry.name));
+    const path = this.#pathOf(entry.name, 'entry');
     if (path === '') {
-      this.#applyRoot(entry);
+      if (this.#isLayer) this.#applyRoot(entry);
+      else await reader.skip(dataSize(entry));
       return;
     }
     const name = baseOf(path);
-    if (this.#options.whiteouts && name.startsWith(whiteoutPrefix)) {
+    if (this.#isLayer && name.startsWith(whiteoutPrefix)) {
       await reader.skip(dataSize(entry));
       await this.#whiteout(parentOf(path), name);
       return;
@@ -79,7 +89,7 @@ class Applier {
     const parent = this.#parent(parentOf(path));
     await this.#clearPlace(parent, path, entry);
     await this.#create(parent, path, entry, reader);
-    if (this.#options.whiteouts) this.#remember(path);
+    if (this.#isLayer) this.#remember(path);
   }
 
   finish(): void {
@@ -97,7 +107,22 @@ class Applier {
     this.#forgetParents();
   }
 
-  /** The archive's entry for its root, `./`: only ever a directory, never replaced. */
+  /** Layers made by any tool are read leniently; moby's archive package refuses names that climb above the root. */
+  #pathOf(name: Buffer, what: 'entry' | 'link'): RawPath {
+    const written = rawPath(name);
+    if (!this.#isLayer && climbs(written)) {
+      throw new TsbuildError(
+        'TSB_INTEGRITY_BAD_ARCHIVE',
+        `the archive has ${what === 'entry' ? 'an entry' : 'a hard link to a file'} outside of it: ${JSON.stringify(textOf(written))}`,
+        {
+          hint: 'The archive was made to write outside its directory, or by mistake; make it anew without "..".',
+        },
+      );
+    }
+    return cleanInRoot(written);
+  }
+
+  /** The layer's entry for its root, `./`: only ever a directory, never replaced. */
   #applyRoot(entry: ReadEntry): void {
     if (entry.type !== 'directory') {
       throw new TsbuildError(
@@ -130,47 +155,24 @@ class Applier {
     this.#parents.clear();
   }
 
-  /** Directories that the archive does not list are made 0755. */
+  /** Directories that the archive does not list are made 0755, also where a link leads to one that is missing. */
   #openOrMake(path: RawPath): Fd {
     try {
-      return openInRoot(this.#root, path, O_PATH | O_DIRECTORY);
+      return openDirectory(this.#root, path);
     } catch (error) {
-      if (!hasCode(error, 'ENOENT')) throw this.#explain(error, path);
+      if (!isMissing(error) && !hasCode(error, 'ELOOP')) throw error;
     }
-    const parent = this.#openOrMake(parentOf(path));
     try {
-      const bytes = bytesOf(baseOf(path));
-      try {
-        native.mkdirat(parent, bytes, 0o755);
-      } catch (error) {
-        // A link that leads nowhere stands here.
-        throw hasCode(error, 'EEXIST') ? this.#explain(error, path) : error;
-      }
-      const { uid, gid } = this.#options.owner ?? { uid: 0, gid: 0 };
-      native.chownat(parent, bytes, uid, gid);
-      native.chmodat(parent, bytes, 0o755);
-      return native.openat2(
-        parent,
-        bytes,
-        O_PATH | O_DIRECTORY | O_NOFOLLOW,
-        0,
-        native.constants.RESOLVE_BENEATH,
-      );
-    } finally {
-      native.close(parent);
+      const exact = resolveInRoot(this.#root, path, {
+        onEscape: this.#isLayer ? undefined : () => leadsOut(path),
+      });
+      mkdirAll(this.#root, exact, { mode: 0o755, ...(this.#options.owner ?? { uid: 0, gid: 0 }) });
+      return openDirectory(this.#root, exact);
+    } catch (error) {
+      throw TsbuildError.is(error) && !error.code.startsWith('TSB_INTEGRITY')
+        ? noDirectory(error, path)
+        : error;
     }
-  }
-
-  #explain(error: unknown, path: RawPath): unknown {
-    if (!(error instanceof Error)) return error;
-    return new TsbuildError(
-      'TSB_INTEGRITY_BAD_ARCHIVE',
-      `cannot unpack below /${textOf(path)}: it is no directory there`,
-      {
-        hint: 'The archive has files below a path that is itself a file or a broken link.',
-        cause: error,
-      },
-    );
   }
 
   #withDirectory<T>(path: RawPath, use: (fd: Fd) => T): T {
@@ -233,9 +235,12 @@ class Applier {
   }
 
   #link(parent: Fd, name: Buffer, entry: ReadEntry): void {
-    const target = cleanInRoot(rawPath(entry.linkname));
+    const target = this.#pathOf(entry.linkname, 'link');
     try {
-      const from = openInRoot(this.#root, parentOf(target), O_PATH | O_DIRECTORY);
+      const exact = resolveInRoot(this.#root, parentOf(target), {
+        onEscape: this.#isLayer ? undefined : () => leadsOut(target),
+      });
+      const from = openDirectory(this.#root, exact);
       try {
         native.linkat(from, bytesOf(baseOf(target)), parent, name);
       } finally {
@@ -311,6 +316,33 @@ class Applier {
       native.close(fd);
     }
   }
+}
+
+function leadsOut(path: RawPath): never {
+  throw new TsbuildError(
+    'TSB_INTEGRITY_BAD_ARCHIVE',
+    `a link on the way to ${JSON.stringify(textOf(path))} leads out of the directory the archive is unpacked into`,
+    { hint: 'The archive is not safe to unpack: it writes through a link with "..".' },
+  );
+}
+
+function noDirectory(cause: TsbuildError, path: RawPath): TsbuildError {
+  return new TsbuildError(
+    'TSB_INTEGRITY_BAD_ARCHIVE',
+    `cannot unpack below /${textOf(path)}: it is no directory there`,
+    { hint: 'The archive has files below a path that is itself a file, or a link to itself.', cause },
+  );
+}
+
+/** Whether `..` leads above where the path starts. */
+function climbs(path: RawPath): boolean {
+  let depth = 0;
+  for (const part of path.split('/')) {
+    if (part === '' || part === '.') continue;
+    depth += part === '..' ? -1 : 1;
+    if (depth < 0) return true;
+  }
+  return false;
 }
 
 function isLink(stat: Stat): boolean {

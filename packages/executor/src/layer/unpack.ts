@@ -30,7 +30,7 @@ export async function unpackLayer(
   const hash = createHash('sha256');
   const reader = new ByteReader(tar, signal, (chunk) => hash.update(chunk));
   try {
-    await applyTar(reader, active.root(), { whiteouts: true });
+    await applyTar(reader, active.root(), { kind: 'layer' });
     await reader.drain();
     const found = `sha256:${hash.digest('hex')}`;
     if (found !== diffId) {
@@ -51,7 +51,7 @@ export async function unpackLayer(
 }
 
 /**
- * Unpacks an archive into a directory, which is the archive's root: links and `..` do not lead out of it. Existing files are
+ * Unpacks an archive into a directory, which is the archive's root: what would leave it by `..` is refused, also behind links. Existing files are
  * replaced, directories merged; names `.wh.*` mean nothing special (moby's archive.Unpack as ADD uses it).
  * @throws TsbuildError TSB_INTEGRITY_BAD_ARCHIVE
  */
@@ -62,7 +62,7 @@ export async function extractArchive(
 ): Promise<void> {
   const reader = new ByteReader(tar, options.signal);
   try {
-    await applyTar(reader, directory, { whiteouts: false, owner: options.owner });
+    await applyTar(reader, directory, { kind: 'archive', owner: options.owner });
   } finally {
     await reader.close();
   }

@@ -15,6 +15,8 @@ export interface ResolveOptions {
   followLast?: boolean;
   /** Told the exact path of each link that is followed. */
   onLink?: (path: RawPath) => void;
+  /** Called when `..` of a relative path or link would lead above the root, instead of staying there. */
+  onEscape?: (() => never) | undefined;
 }
 
 /**
@@ -46,6 +48,7 @@ function walkLinks(root: Fd, path: RawPath, options: ResolveOptions): RawPath {
     const part = todo.pop() as RawPath;
     if (part === '' || part === '.') continue;
     if (part === '..') {
+      if (at === '') options.onEscape?.();
       at = parentOf(at);
       continue;
     }
@@ -67,8 +70,11 @@ function walkLinks(root: Fd, path: RawPath, options: ResolveOptions): RawPath {
       );
     }
     options.onLink?.(next);
-    if (target.startsWith('/')) at = '' as RawPath;
-    todo.push(...(target.split('/').reverse() as RawPath[]));
+    const absolute = target.startsWith('/');
+    if (absolute) at = '' as RawPath;
+    // The root's own `..` is the root, whoever writes it in an absolute link.
+    const onward = absolute ? target.replace(/^(\/+\.\.?(?=\/|$))+/, '') : target;
+    todo.push(...(onward.split('/').reverse() as RawPath[]));
   }
   return at;
 }
