@@ -75,6 +75,11 @@ export class TsbuildError extends Error {
     return typeof value === 'object' && value !== null && brand in value;
   }
 
+  /** So that `instanceof` holds too, whichever copy threw. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return TsbuildError.is(value);
+  }
+
   /** Adds the facts that are not set yet, and returns the error itself. */
   with(facts: Omit<ErrorFacts, 'cause'>): this {
     this.hint ??= facts.hint;

@@ -1,7 +1,9 @@
 /** One meaning for everything that an abort makes throw. */
 import { TsbuildError } from '@tsbuild/core';
 
+/** A reason that says already what cancelled (Ctrl-C, say) is the error. */
 export function cancelled(signal: AbortSignal): TsbuildError {
+  if (isCancellation(signal.reason)) return signal.reason;
   return new TsbuildError('TSB_CANCELLED_ABORTED', 'cancelled', { cause: signal.reason as unknown });
 }
 
@@ -11,8 +13,10 @@ export async function abortable<T>(signal: AbortSignal, work: () => Promise<T>):
   try {
     return await work();
   } catch (error) {
-    if (signal.aborted && !(TsbuildError.is(error) && error.code.startsWith('TSB_CANCELLED_')))
-      throw cancelled(signal);
-    throw error;
+    throw signal.aborted ? cancelled(signal) : error;
   }
+}
+
+export function isCancellation(error: unknown): error is TsbuildError {
+  return TsbuildError.is(error) && error.code.startsWith('TSB_CANCELLED_');
 }

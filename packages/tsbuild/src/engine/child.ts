@@ -4,7 +4,7 @@ import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type EventSink, TsbuildError } from '@tsbuild/core';
 import { helperPath } from '@tsbuild/native';
-import { cancelled } from './cancel.js';
+import { cancelled, isCancellation } from './cancel.js';
 import { engineProgram } from './locate.js';
 import {
   deserializeError,
@@ -104,7 +104,7 @@ function converse(child: ChildProcess, call: EngineCall, stderr: () => string): 
     });
     child.once('error', (error) => reject(startError(error)));
     child.once('close', (code, signal) => {
-      if (answer?.type === 'error') reject(deserializeError(answer.error));
+      if (answer?.type === 'error') reject(failure(deserializeError(answer.error), call.signal));
       else if (thrown) reject(thrown.error);
       else if (answer?.type === 'result') resolve(answer.value);
       else if (call.signal?.aborted) reject(cancelled(call.signal));
@@ -114,6 +114,11 @@ function converse(child: ChildProcess, call: EngineCall, stderr: () => string): 
       // A failing send means that the child has ended; 'close' reports it with the reason.
     });
   });
+}
+
+/** The engine knows that it was told to stop, the signal knows why. */
+function failure(error: Error, signal: AbortSignal | undefined): Error {
+  return signal?.aborted && isCancellation(error) ? cancelled(signal) : error;
 }
 
 function startError(error: Error): TsbuildError {
