@@ -4,7 +4,7 @@ import { makeFolders } from '@tsbuild/executor';
 import { dockerArchive, type NamedImage, ociArchive, writeLayout } from '@tsbuild/registry';
 import type { FileDestination } from '../api/types.js';
 import type { Store } from '../store/open.js';
-import { writeDestination } from './destination.js';
+import { writeDestination, writeFolder } from './destination.js';
 
 export interface ArchiveTarget {
   format: 'oci' | 'docker';
@@ -20,8 +20,10 @@ export async function writeImages(
   signal: AbortSignal,
 ): Promise<void> {
   if (folder && typeof dest === 'string') {
-    makeFolders(dest);
-    await writeLayout(store.content, images, dest, signal);
+    await writeFolder(dest, () => {
+      makeFolders(dest);
+      return writeLayout(store.content, images, dest, signal);
+    });
     return;
   }
   const bytes =

@@ -25,13 +25,22 @@ export async function writeDestination(
     dirname(destination),
     `.${basename(destination)}.${randomBytes(6).toString('hex')}.tmp`,
   );
+  await writeFolder(destination, async () => makeFolders(dirname(destination)));
   try {
-    makeFolders(dirname(destination));
     await pipeline(source(bytes), fs.createWriteStream(temporary, { flags: 'wx' }), { signal });
     fs.renameSync(temporary, destination);
   } catch (error) {
     fs.rmSync(temporary, { force: true });
     throw destinationError(destination, error as NodeJS.ErrnoException);
+  }
+}
+
+/** Runs what writes into a folder that the user named; its failures say so. @throws TsbuildError TSB_STORE_OUTPUT */
+export async function writeFolder(folder: string, write: () => Promise<void>): Promise<void> {
+  try {
+    await write();
+  } catch (error) {
+    throw destinationError(folder, error as NodeJS.ErrnoException);
   }
 }
 
@@ -52,19 +61,37 @@ export function checkDestination(destination: FileDestination): void {
 const source = (bytes: AsyncIterable<Uint8Array>): Readable => Readable.from(bytes, { objectMode: false });
 
 function isFolder(path: string): boolean {
-  return fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  return statOf(path)?.isDirectory() ?? false;
 }
 
 function isSpecial(path: string): boolean {
-  const stat = fs.statSync(path, { throwIfNoEntry: false });
+  const stat = statOf(path);
   return stat !== undefined && !stat.isFile() && !stat.isDirectory();
+}
+
+/** Whatever keeps it from being looked at keeps it from being written, which says so. */
+function statOf(path: string): fs.Stats | undefined {
+  try {
+    return fs.statSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
 }
 
 function destinationError(path: string, error: NodeJS.ErrnoException): Error {
   if (
-    !['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EISDIR', 'ENOTDIR', 'EDQUOT', 'ENOENT'].includes(
-      error.code ?? '',
-    )
+    ![
+      'EACCES',
+      'EPERM',
+      'EROFS',
+      'ENOSPC',
+      'EISDIR',
+      'ENOTDIR',
+      'EEXIST',
+      'EDQUOT',
+      'ENOENT',
+      'ENAMETOOLONG',
+    ].includes(error.code ?? '')
   )
     return error;
   const why = error.message.replace(/^[A-Z]+: /, '').replace(/, [a-z]+ '.*$/, '');

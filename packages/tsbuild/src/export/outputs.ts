@@ -14,7 +14,7 @@ import { withStep } from '../engine/step.js';
 import type { Workshop } from '../engine/workshop.js';
 import { transferTo } from '../image/fetch.js';
 import { writeImages } from './archive.js';
-import { checkDestination, writeDestination } from './destination.js';
+import { checkDestination, writeDestination, writeFolder } from './destination.js';
 import { imageForm, type SolvedImage, type WrittenImage, writeImage } from './image.js';
 import { createLayerPacker, type LayerWork } from './layers.js';
 
@@ -218,7 +218,7 @@ function createExporter({ workshop, images, tags, options, context }: OutputWork
             const folder = split
               ? join(output.dest, formatPlatform(platform).replaceAll('/', '_'))
               : output.dest;
-            await executor.exportTree(ref, folder, signal);
+            await writeFolder(folder, () => executor.exportTree(ref, folder, signal));
           }
         });
         return { result: { type: 'local', dest: output.dest, names: [] } };
