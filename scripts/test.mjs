@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensurePackages } from './lib/apt.mjs';
 import { debianTar } from './lib/bases.mjs';
+import { withPeers } from './lib/peers.mjs';
 import { ensureBuilt } from './lib/prepare.mjs';
 import { startRegistry } from './lib/registry.mjs';
 import { asUser, ensureUser, installTree } from './lib/rootless.mjs';
@@ -167,23 +168,8 @@ if (!unitOnly && !peers) {
   await acceptance();
 }
 if (peers) {
-  await ensurePackages(packages);
-  await must('bash', [join(repo, 'test/peers/setup.sh')]);
-  const registry = await startRegistry();
-  try {
-    const env = {
-      ...process.env,
-      TSBUILD_TEST_BIN: join(repo, 'packages/tsbuild/bin/tsbuild'),
-      TSBUILD_TEST_REGISTRY: registry.host,
-      TSBUILD_TEST_DEBIAN: await debianTar(),
-      TSBUILD_TEST_REPO: repo,
-    };
-    const files = filesBelow(join(repo, 'test/dist/peers'), ['.test.js']);
-    await suite('peers', process.execPath, nodeTest(files, 1800), { env });
-  } finally {
-    await registry.stop();
-    await must('bash', [join(repo, 'test/peers/setup.sh'), 'stop']);
-  }
+  const files = filesBelow(join(repo, 'test/dist/peers'), ['.test.js']);
+  await withPeers((env) => suite('peers', process.execPath, nodeTest(files, 1800), { env }));
 }
 if (failures.length > 0) {
   say(`\nFailed: ${failures.join(', ')}`);

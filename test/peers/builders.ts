@@ -17,70 +17,65 @@ export interface Builder {
   name: string;
   /** Builds without any cached result; the archive is at `destination`. */
   build(job: Job, destination: string): Promise<Outcome>;
+  /** Builds into the builder's own store. */
+  tag(job: Job, name: string, noCache: boolean): Promise<Outcome>;
 }
 
 export const buildx: Builder = {
   name: 'docker buildx',
-  build: (job, destination) =>
-    command(peer, [
-      ...docker,
-      'buildx',
-      'build',
-      '--no-cache',
-      '--network',
-      'host',
-      '--provenance=false',
-      '--output',
-      `type=oci,dest=${destination}`,
-      '-f',
-      job.dockerfile,
-      ...job.options,
-      job.context,
-    ]),
+  build: (job, destination) => runBuildx(job, ['--no-cache', '--output', `type=oci,dest=${destination}`]),
+  tag: (job, name, noCache) => runBuildx(job, ['-t', name, ...(noCache ? ['--no-cache'] : [])]),
 };
+
+function runBuildx(job: Job, options: string[]): Promise<Outcome> {
+  const build = ['buildx', 'build', '--network', 'host', '--provenance=false'];
+  return command(peer, [...docker, ...build, ...options, '-f', job.dockerfile, ...job.options, job.context]);
+}
 
 export const buildah: Builder = {
   name: 'buildah',
-  build: (job, destination) =>
-    command(peer, [
-      'buildah',
-      'build',
-      '--isolation',
-      'oci',
-      '--runtime',
-      'runc',
-      '--layers',
-      '--no-cache',
-      '--identity-label=false',
-      '--tls-verify=false',
-      '--network',
-      'host',
-      '-t',
-      `oci-archive:${destination}`,
-      '-f',
-      job.dockerfile,
-      ...job.options,
-      job.context,
-    ]),
+  build: (job, destination) => runBuildah(job, ['--no-cache', '-t', `oci-archive:${destination}`]),
+  tag: (job, name, noCache) => runBuildah(job, ['-t', name, ...(noCache ? ['--no-cache'] : [])]),
 };
 
-/** tsbuild with a store of its own. */
-export function tsbuild(bin: string, store: string): Builder {
+function runBuildah(job: Job, options: string[]): Promise<Outcome> {
+  const build = ['build', '--isolation', 'oci', '--runtime', 'runc', '--layers', '--identity-label=false'];
+  const access = ['--tls-verify=false', '--network', 'host'];
+  return command(peer, [
+    'buildah',
+    ...build,
+    ...access,
+    ...options,
+    '-f',
+    job.dockerfile,
+    ...job.options,
+    job.context,
+  ]);
+}
+
+/** An ordinary user of this machine, with subordinate ids. */
+export interface User {
+  uid: string;
+  gid: string;
+  home: string;
+}
+
+/** tsbuild with a store of its own; as root, or as an ordinary user who may write to the store's folder. */
+export function tsbuild(bin: string, store: string, user?: User): Builder {
+  const as =
+    user === undefined
+      ? []
+      : ['setpriv', '--reuid', user.uid, '--regid', user.gid, '--clear-groups', 'env', `HOME=${user.home}`];
+  const [file = '', ...before] = [...as, bin];
+  const run = (job: Job, options: string[]) =>
+    command(file, [
+      ...before,
+      ...['build', '--root', store, ...options, '-f', job.dockerfile, ...job.options, job.context],
+    ]);
   return {
-    name: 'tsbuild',
-    build: (job, destination) =>
-      command(bin, [
-        'build',
-        '--root',
-        store,
-        '--no-cache',
-        '--output',
-        `type=oci,dest=${destination}`,
-        '-f',
-        job.dockerfile,
-        ...job.options,
-        job.context,
-      ]),
+    name: user === undefined ? 'tsbuild' : 'tsbuild as an ordinary user',
+    build: (job, destination) => run(job, ['--no-cache', '--output', `type=oci,dest=${destination}`]),
+    tag: (job, name, noCache) => run(job, ['-t', name, ...(noCache ? ['--no-cache'] : [])]),
   };
 }
 

@@ -1,12 +1,19 @@
 /** Dockerfiles that every builder builds, and the differences that have a reason. */
 
+/** Names of the images that cases are built on, in the test registry. */
+export interface Bases {
+  debian: string;
+  /** Debian with Node and npm. */
+  node: string;
+}
+
 export interface PeerCase {
   name: string;
   /** Folder of the repository that is the context. */
   example?: string;
-  /** Further files of the context, the Dockerfile among them. */
-  files?(base: string): Record<string, string>;
-  options?(base: string): string[];
+  /** Further files of the context, the Dockerfile among them where the example has none. */
+  files?(bases: Bases): Record<string, string>;
+  options?(bases: Bases): string[];
   /** True for a difference (`/path: ours | theirs`) that is to be expected. */
   explained(line: string, peer: string): boolean;
 }
@@ -18,8 +25,8 @@ const clock =
 export const cases: PeerCase[] = [
   {
     name: 'a Debian package installed by apt',
-    files: (base) => ({
-      Dockerfile: `FROM ${base}
+    files: ({ debian }) => ({
+      Dockerfile: `FROM ${debian}
 RUN apt-get update && apt-get install -y --no-install-recommends curl && rm -rf /var/lib/apt/lists/*
 ENTRYPOINT ["curl"]
 `,
@@ -28,9 +35,9 @@ ENTRYPOINT ["curl"]
   },
   {
     name: 'a static C program in scratch',
-    files: (base) => ({
+    files: ({ debian }) => ({
       'hello.c': 'int main(void) { return 7; }\n',
-      Dockerfile: `FROM ${base} AS build
+      Dockerfile: `FROM ${debian} AS build
 RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev
 WORKDIR /src
 COPY hello.c .
@@ -43,19 +50,26 @@ ENTRYPOINT ["/hello"]
     explained: () => false,
   },
   {
+    name: 'a Node application with dependencies',
+    example: 'examples/node-app',
+    options: ({ node }) => ['--build-arg', `NODE_IMAGE=${node}`],
+    // npm's cache has times and random names in it.
+    explained: (line) => /^\/root\/\.npm\//.test(line),
+  },
+  {
     name: 'every instruction',
-    files: (base) => ({
+    files: ({ debian }) => ({
       '.dockerignore': 'ignored*\n!ignored-but-kept\n',
       'app/main.sh': '#!/bin/sh\necho main\n',
       'app/lib/a.txt': 'a\n',
       'ignored-file': 'no\n',
       'ignored-but-kept': 'yes\n',
       Dockerfile: `ARG GLOBAL=one
-FROM ${base} AS tools
+FROM ${debian} AS tools
 ARG GLOBAL
 RUN mkdir -p /tools/bin && echo "$GLOBAL" > /tools/bin/tool && chmod 4755 /tools/bin/tool \\
  && ln /tools/bin/tool /tools/bin/hard && ln -s tool /tools/bin/soft && touch -d 2001-02-03 /tools/old
-FROM ${base}
+FROM ${debian}
 MAINTAINER somebody@example.com
 ARG VERSION=1.2.3
 ENV APP_VERSION=\${VERSION} APP_HOME=/srv/app
@@ -73,6 +87,7 @@ EOT
 RUN <<SCRIPT
 echo from a heredoc > heredoc.txt
 rm -rf /usr/share/doc /opt/tools/bin/hard
+chown app .
 SCRIPT
 USER app
 RUN id > id.txt && touch "$HOME/home.txt"
@@ -90,6 +105,12 @@ CMD echo "$APP_HOME"
     explained: (line, peer) =>
       /^\/etc\/\.pwd\.lock/.test(line) ||
       // buildah makes VOLUME directories in the image; BuildKit only records them.
-      (peer === 'buildah' && /^\/(data|cache)\b/.test(line)),
+      (peer === 'buildah' && /^\/(data|cache)\b/.test(line)) ||
+      // buildah has no SHELL in OCI images, so CMD has the default one.
+      (peer === 'buildah' && line.startsWith('config.Cmd: ["/bin/sh","-ec",')) ||
+      // COPY --chown changes the owner of the existing target directory in buildah.
+      (peer === 'buildah' && /^\/srv\/app: "40755 4242:0"/.test(line)) ||
+      // buildah makes a WORKDIR only when something is written to it.
+      (peer === 'buildah' && /^\/srv\/app\/relative(\/dir)?: .* \| undefined$/.test(line)),
   },
 ];

@@ -39,14 +39,17 @@ mirror() {
     head -n 1
 }
 
+packages=buildah,docker.io,docker-cli,docker-buildx,mount,runc,crun,netavark,uidmap,ca-certificates,git,iproute2,iptables,procps
+
 make_tree() {
-  [ ! -e "$tree/.complete" ] || return 0
+  [ "$(cat "$tree/.complete" 2>/dev/null)" != "$packages" ] || return 0
   echo "peers: making the $suite tree from packages (minutes, once)"
+  umount -l "$state/ns/mnt" 2>/dev/null || true # the old tree's
   rm -rf "$tree"
   mkdir -p "$(dirname "$tree")"
   mmdebstrap --quiet --variant=apt --aptopt='Acquire::Check-Valid-Until "false"' \
     --keyring=/usr/share/keyrings/debian-archive-keyring.gpg \
-    --include=buildah,docker.io,docker-cli,docker-buildx,mount,runc,crun,ca-certificates,git,iproute2,iptables,procps \
+    --include="$packages" \
     "$suite" "$tree" "$(mirror)"
   mkdir -p "$tree/etc/docker" "$tree/etc/containers" "$tree$state"
   cat >"$tree/etc/docker/daemon.json" <<JSON
@@ -59,7 +62,7 @@ JSON
 [containers]
 default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 TOML
-  touch "$tree/.complete"
+  echo "$packages" >"$tree/.complete"
 }
 
 # A mount namespace kept alive by a sleeping process would need its pid; a file holds it instead.
