@@ -18,7 +18,7 @@ const common = {
   bundle: true,
   platform: 'node',
   target: 'node20',
-  external: ['@tsbuild/native', 'zstd-napi'],
+  external: ['@tsbuild/native'],
   logLevel: 'warning',
   legalComments: 'none',
   // Names are kept readable: what a user reports has to be legible.

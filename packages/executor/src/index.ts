@@ -7,3 +7,4 @@ export { checkOutGit } from './source/git.js';
 export { isArchive } from './source/sniff-tar.js';
 export { makeFolders } from './rootfs/make-folders.js';
 export { unpackContext } from './context/unpack-context.js';
+export { checkedTar } from './layer/checked-tar.js';

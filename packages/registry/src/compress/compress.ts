@@ -3,7 +3,7 @@ import { mediaTypes, TsbuildError, type Descriptor, type Digest } from '@tsbuild
 import type { ByteStream, ContentStore } from '../api.js';
 import { gzip } from './gzip.js';
 import { measure } from './measure.js';
-import { zstd } from './zstd.js';
+import { canWriteZstd, zstd, zstdUnavailable } from './zstd.js';
 
 export type Compression = 'uncompressed' | 'gzip' | 'zstd';
 
@@ -23,13 +23,14 @@ const layerTypes: Record<Compression, string> = {
   zstd: mediaTypes.ociLayerZstd,
 };
 
-/** @throws TsbuildError TSB_USAGE_BAD_COMPRESSION_LEVEL, TSB_USAGE_ZSTD_UNAVAILABLE */
-export function compress(source: ByteStream, options: CompressOptions): ByteStream {
-  const { compression } = options;
-  if (compression === 'uncompressed') return source;
-  const level = options.level ?? defaultLevels[compression];
+/**
+ * Whether compress() can do it, to be said before there is anything to compress.
+ * @throws TsbuildError TSB_USAGE_BAD_COMPRESSION_LEVEL, TSB_USAGE_ZSTD_UNAVAILABLE
+ */
+export function checkCompression({ compression, level }: CompressOptions): void {
+  if (compression === 'uncompressed') return;
   const [lowest, highest] = ranges[compression];
-  if (!Number.isInteger(level) || level < lowest || level > highest) {
+  if (level !== undefined && (!Number.isInteger(level) || level < lowest || level > highest)) {
     throw new TsbuildError(
       'TSB_USAGE_BAD_COMPRESSION_LEVEL',
       `${compression} has no compression level ${level}`,
@@ -38,6 +39,15 @@ export function compress(source: ByteStream, options: CompressOptions): ByteStre
       },
     );
   }
+  if (compression === 'zstd' && !canWriteZstd) throw zstdUnavailable();
+}
+
+/** @throws TsbuildError TSB_USAGE_BAD_COMPRESSION_LEVEL, TSB_USAGE_ZSTD_UNAVAILABLE */
+export function compress(source: ByteStream, options: CompressOptions): ByteStream {
+  checkCompression(options);
+  const { compression } = options;
+  if (compression === 'uncompressed') return source;
+  const level = options.level ?? defaultLevels[compression];
   return compression === 'gzip' ? gzip(source, level) : zstd(source, level);
 }
 

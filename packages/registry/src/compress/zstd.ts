@@ -19,18 +19,20 @@ const chunkSize = 1 << 20;
 /** Whether this Node can write zstd. */
 export const canWriteZstd = native.createZstdCompress !== undefined;
 
+export function zstdUnavailable(): TsbuildError {
+  return new TsbuildError(
+    'TSB_USAGE_ZSTD_UNAVAILABLE',
+    `zstd compression needs Node 22.15 or newer; this is ${process.version}`,
+    {
+      hint: 'Use a newer Node, or compression=gzip.',
+    },
+  );
+}
+
 /** One frame with a checksum. @param level 1 to 22 @throws TsbuildError TSB_USAGE_ZSTD_UNAVAILABLE */
 export function zstd(source: ByteStream, level: number): ByteStream {
   const { ZSTD_c_compressionLevel: levelKey = 0, ZSTD_c_checksumFlag: checksumKey = 0 } = native.constants;
-  if (native.createZstdCompress === undefined) {
-    throw new TsbuildError(
-      'TSB_USAGE_ZSTD_UNAVAILABLE',
-      `zstd compression needs Node 22.15 or newer; this is ${process.version}`,
-      {
-        hint: 'Use a newer Node, or compression=gzip.',
-      },
-    );
-  }
+  if (native.createZstdCompress === undefined) throw zstdUnavailable();
   const params = { [levelKey]: level, [checksumKey]: 1 };
   return throughTransform(source, native.createZstdCompress({ chunkSize, params }));
 }

@@ -10,6 +10,8 @@ import type { OperationContext } from '../engine/context.js';
 import { operationsModule } from '../engine/locate.js';
 import type { OperationName } from '../engine/protocol.js';
 import type { operations } from '../engine/operations.js';
+import { checkOptions } from './check-options.js';
+import type { OutputSpec } from './types.js';
 
 /** Options and result of each operation, from the one table that implements them. */
 type Operations = typeof operations;
@@ -25,20 +27,24 @@ interface Shared {
 
 export async function call<Name extends OperationName>(
   operation: Name,
-  { signal, onEvent, ...options }: OptionsOf<Name> & Shared,
+  given: OptionsOf<Name> & Shared,
   listen?: EventSink,
 ): Promise<ResultOf<Name>> {
+  // The command line has its own checks, in the words of its flags.
+  const launched = process.env.TSBUILD_LAUNCHED === '1';
+  if (!launched) checkOptions(operation, given);
+  const { signal, onEvent, ...options } = given;
   if (signal?.aborted) throw cancelled(signal);
   const emit: EventSink = (event) => {
     listen?.(event);
     onEvent?.(event);
   };
-  if (process.env.TSBUILD_LAUNCHED === '1' || !needsEngine.has(operation)) {
+  if (launched || !needsEngine.has(operation)) {
     return (await callHere(operation, options, signal, emit)) as ResultOf<Name>;
   }
   const { CallStreams, callEngine } = await import('../engine/child.js');
   const streams = new CallStreams();
-  const plain = detachOutputs(detachInputs(options, streams), streams) as Record<string, unknown>;
+  const plain = detachOutputs(detachInputs(options, streams), streams);
   const inheritStdio = operation === 'run';
   return (await callEngine({
     operation,
@@ -77,25 +83,18 @@ async function callHere(
 type Streams = InstanceType<typeof import('../engine/child.js').CallStreams>;
 
 /** `-` and streams to read, wherever the options have them, become pipes of the engine. */
-function detachInputs(options: object, streams: Streams): object {
-  return Object.fromEntries(
-    Object.entries(options).map(([name, value]: [string, unknown]) => {
-      if (name === 'context' && value === '-') return [name, streams.input(process.stdin)];
-      if (value instanceof Readable) return [name, streams.input(value)];
-      return [name, value];
-    }),
-  );
+function detachInputs(options: Record<string, unknown>, streams: Streams): Record<string, unknown> {
+  const { context } = options;
+  if (context === '-') return { ...options, context: streams.input(process.stdin) };
+  return context instanceof Readable ? { ...options, context: streams.input(context) } : options;
 }
 
-function detachOutputs(value: unknown, streams: Streams): unknown {
-  if (Array.isArray(value)) return value.map((item) => detachOutputs(item, streams));
-  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value;
-  if (value instanceof Writable) return streams.output(value, true);
-  return Object.fromEntries(
-    Object.entries(value).map(([name, member]: [string, unknown]) =>
-      name === 'dest' && member === '-'
-        ? [name, streams.output(process.stdout, false)]
-        : [name, detachOutputs(member, streams)],
-    ),
-  );
+function detachOutputs(options: Record<string, unknown>, streams: Streams): Record<string, unknown> {
+  if (!Array.isArray(options.outputs)) return options;
+  const outputs = (options.outputs as OutputSpec[]).map((output) => {
+    if (!('dest' in output) || output.type === 'local') return output;
+    if (output.dest === '-') return { ...output, dest: streams.output(process.stdout, false) };
+    return output.dest instanceof Writable ? { ...output, dest: streams.output(output.dest, true) } : output;
+  });
+  return { ...options, outputs };
 }

@@ -72,7 +72,7 @@ export interface ImageAttributes {
   names?: string[];
   /** Layers of this build; base layers keep what they have. Default: gzip, but uncompressed in the store. */
   compression?: Compression;
-  /** gzip 0–9 (default 6), zstd 1–22 (default 3). */
+  /** gzip 0–9 (default 4), zstd 1–22 (default 3). */
   compressionLevel?: number;
   /** Base layers get the same compression too. */
   forceCompression?: boolean;

@@ -20,7 +20,8 @@ type Options = Omit<BuildOptions, 'signal' | 'onEvent'>;
 export async function runBuild(options: Options, context: OperationContext): Promise<BuildResult> {
   const tags = (options.tags ?? []).map(normalizeReference);
   const outputs = wantedOutputs(options);
-  checkOutputs(outputs, tags);
+  const platforms = wantedPlatforms(options.platforms);
+  checkOutputs(outputs, tags, platforms.length);
   const prepared = await prepareContext(options, context);
   const workshop = await openWorkshop(
     {
@@ -41,7 +42,6 @@ export async function runBuild(options: Options, context: OperationContext): Pro
       { id: 'internal:dockerfile', name: `[internal] load build definition from ${dockerfile.name}` },
       async () => parseDockerfile(dockerfile.text, dockerfile.name),
     );
-    const platforms = wantedPlatforms(options.platforms);
     const resolver = createResolver({
       store: workshop.store,
       repositories: workshop.registries.repository,

@@ -1,7 +1,8 @@
 /** The library's side of an engine process: starts it, carries streams and messages, and sees it end. */
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { finished, pipeline } from 'node:stream/promises';
 import { type EventSink, TsbuildError } from '@tsbuild/core';
 import { helperPath } from '@tsbuild/native';
 import { cancelled, isCancellation } from './cancel.js';
@@ -65,8 +66,8 @@ export async function callEngine(call: EngineCall): Promise<unknown> {
     env: { ...process.env, TSBUILD_LAUNCHED: undefined },
   });
   const stderr = keepTail(child);
-  const copies = connectStreams(child, call.streams);
   const abort = () => abortEngine(child);
+  const copies = connectStreams(child, call.streams, abort);
   call.signal?.addEventListener('abort', abort, { once: true });
   try {
     const value = await converse(child, call, stderr);
@@ -74,7 +75,8 @@ export async function callEngine(call: EngineCall): Promise<unknown> {
     return value;
   } catch (error) {
     copies.destroy();
-    throw error;
+    // What the engine says about a pipe that broke off is only the consequence.
+    throw call.signal?.aborted ? error : (copies.fault() ?? error);
   } finally {
     call.signal?.removeEventListener('abort', abort);
   }
@@ -110,9 +112,18 @@ function converse(child: ChildProcess, call: EngineCall, stderr: () => string): 
       else if (call.signal?.aborted) reject(cancelled(call.signal));
       else reject(endedError(code, signal, stderr()));
     });
-    child.send({ type: 'call', operation: call.operation, options: call.options } satisfies ToEngine, () => {
-      // A failing send means that the child has ended; 'close' reports it with the reason.
-    });
+    try {
+      child.send(
+        { type: 'call', operation: call.operation, options: call.options } satisfies ToEngine,
+        () => {
+          // A failing send means that the child has ended; 'close' reports it with the reason.
+        },
+      );
+    } catch (error) {
+      // What cannot be cloned. The engine would wait for its call for ever.
+      child.once('close', () => reject(error));
+      child.kill('SIGKILL');
+    }
   });
 }
 
@@ -154,32 +165,90 @@ function keepTail(child: ChildProcess): () => string {
   return () => tail;
 }
 
-function connectStreams(child: ChildProcess, streams: CallStreams) {
+/**
+ * Couples the caller's streams with the engine's pipes.
+ * @param broken called when one of the caller's streams fails: the engine must not take a part for the whole
+ */
+function connectStreams(child: ChildProcess, streams: CallStreams, broken: () => void) {
   const stop = new AbortController();
-  const copying: Promise<void>[] = [];
-  streams.inputs.forEach((input, index) => {
-    // The engine may need no more of it than the first bytes: a closed pipe is no fault of the caller's stream.
-    copying.push(
-      pipeline(input, child.stdio[firstStream + index] as Writable, { signal: stop.signal }).catch(
-        ignoreClosedPipe,
-      ),
-    );
-  });
-  streams.outputs.forEach(({ stream, end }, index) => {
-    const pipe = child.stdio[firstStream + streams.inputs.length + index] as Readable;
-    copying.push(pipeline(pipe, stream, { end, signal: stop.signal }));
-  });
-  // Handled by finished(); before that, none of them may count as unhandled.
-  for (const copy of copying) copy.catch(() => {});
+  const { signal } = stop;
+  let fault: TsbuildError | undefined;
+  const guard = async (copying: Promise<void>, describe: (error: Error) => TsbuildError) => {
+    try {
+      await copying;
+    } catch (error) {
+      if (signal.aborted) return;
+      fault ??= describe(error as Error);
+      broken();
+    }
+  };
+  const copies = [
+    ...streams.inputs.map((input, index) => {
+      const pipe = child.stdio[firstStream + index] as Writable;
+      return guard(feed(input, pipe, signal), (cause) =>
+        streamError('TSB_CONTEXT_STREAM', 'the stream of the context failed', cause),
+      );
+    }),
+    ...streams.outputs.map(({ stream }, index) => {
+      const pipe = child.stdio[firstStream + streams.inputs.length + index] as Readable;
+      return guard(pipeline(pipe, stream, { end: false, signal }), outputError);
+    }),
+  ];
+  const ours = streams.outputs.filter(({ end }) => end).map(({ stream }) => stream);
   return {
+    /** The end of an output says that it is whole: only a call that succeeded gives it. */
     finished: async () => {
-      await Promise.all(copying);
+      await Promise.all(copies);
+      await Promise.all(
+        ours.map((stream) => {
+          stream.end();
+          return guard(finished(stream, { readable: false, signal }), outputError);
+        }),
+      );
+      if (fault) throw fault;
     },
-    destroy: () => stop.abort(),
+    fault: () => fault,
+    destroy: () => {
+      stop.abort();
+      for (const stream of ours) stream.destroy();
+    },
   };
 }
 
-function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
-  if (!['EPIPE', 'ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE', 'ABORT_ERR'].includes(error.code ?? ''))
-    throw error;
+/**
+ * Copies until the stream's end, and only that end closes the pipe: a stream that breaks off must not look complete.
+ * The engine may need no more than the first bytes: a pipe that it closed is no fault of the stream.
+ */
+async function feed(input: Readable, pipe: Writable, stop: AbortSignal): Promise<void> {
+  const unneeded = new AbortController();
+  const drop = () => {
+    unneeded.abort();
+    input.destroy();
+  };
+  pipe.on('error', drop).once('close', drop);
+  stop.addEventListener('abort', drop, { once: true });
+  try {
+    for await (const chunk of input) {
+      if (!pipe.write(chunk)) await once(pipe, 'drain', { signal: unneeded.signal });
+    }
+    pipe.end();
+  } catch (error) {
+    if (!unneeded.signal.aborted) throw error;
+  } finally {
+    stop.removeEventListener('abort', drop);
+  }
+}
+
+const outputError = (cause: Error): TsbuildError =>
+  streamError('TSB_STORE_OUTPUT', 'cannot write to the stream of an output', cause);
+
+function streamError(
+  code: 'TSB_CONTEXT_STREAM' | 'TSB_STORE_OUTPUT',
+  what: string,
+  cause: Error,
+): TsbuildError {
+  return new TsbuildError(code, `${what}: ${cause.message}`, {
+    hint: "The stream's own error is the cause of this one.",
+    cause,
+  });
 }

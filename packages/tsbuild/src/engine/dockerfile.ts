@@ -14,8 +14,8 @@ export interface DockerfileSource {
 export interface DockerfileRequest {
   dockerfile?: string | undefined;
   dockerfileText?: string | undefined;
-  /** Root of the context. */
-  contextPath: string;
+  /** Root of the context; undefined where there is none. */
+  contextPath: string | undefined;
   /** Where a relative `dockerfile` starts: the working directory, or the context's root. */
   base: string;
 }
@@ -32,6 +32,11 @@ export async function readDockerfile(request: DockerfileRequest): Promise<Docker
       throw unreadable(request.dockerfile ?? path, error);
     });
     return { name: request.dockerfile, text, path };
+  }
+  if (request.contextPath === undefined) {
+    throw new TsbuildError('TSB_CONTEXT_NO_DOCKERFILE', 'there is neither a context nor a Dockerfile', {
+      hint: 'Give a context that has a Dockerfile, the path of one, or its text.',
+    });
   }
   for (const name of defaultNames) {
     const path = join(request.contextPath, name);

@@ -1,7 +1,6 @@
 /** Brings the build context, the named local contexts and the Dockerfile to where the executor reads them. */
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { parseIgnoreFile, TsbuildError } from '@tsbuild/core';
@@ -11,6 +10,7 @@ import type { BuildOptions } from '../api/types.js';
 import { connect } from '../image/remote.js';
 import { withSourceFile } from '../image/source-file.js';
 import { parseRemoteContext } from '../resolve/remote-context.js';
+import { type TemporaryFolder, temporaryFolder } from '../store/temporary.js';
 import type { OperationContext } from './context.js';
 import { type DockerfileSource, readDockerfile } from './dockerfile.js';
 import { withStep } from './step.js';
@@ -35,8 +35,8 @@ interface MainContext {
 
 /** @throws TsbuildError TSB_CONTEXT_*, TSB_RESOLVE_* */
 export async function prepareContext(options: Options, context: OperationContext): Promise<PreparedContext> {
-  const temporary = mkdtempSync(join(tmpdir(), 'tsbuild-context-'));
-  const close = async () => rmSync(temporary, { recursive: true, force: true });
+  const temporary = temporaryFolder(options.root);
+  const close = () => temporary.close();
   try {
     const main = await mainContext(options, temporary, context);
     const dockerfile = await findDockerfile(options, main);
@@ -57,18 +57,21 @@ export async function prepareContext(options: Options, context: OperationContext
 
 async function mainContext(
   { context: given, ...options }: Options,
-  temporary: string,
+  temporary: TemporaryFolder,
   operation: OperationContext,
 ): Promise<MainContext> {
   const { emit, signal } = operation;
-  const folder = join(temporary, 'context');
-  mkdirSync(folder, { mode: 0o755 });
-  if (given === undefined) return { path: folder, local: false };
+  const newFolder = async () => {
+    const folder = join(await temporary.path(), 'context');
+    mkdirSync(folder, { mode: 0o755 });
+    return folder;
+  };
+  if (given === undefined) return { path: await newFolder(), local: false };
   const remote = typeof given === 'string' ? parseRemoteContext(given) : undefined;
   if (remote?.kind === 'git') {
     const step = { id: 'internal:context', name: '[internal] load git source' };
     return withStep(emit, step, async () => ({
-      path: await gitFolder(remote, folder, signal),
+      path: await gitFolder(remote, await newFolder(), signal),
       local: false,
     }));
   }
@@ -83,7 +86,10 @@ async function mainContext(
   }
   return withStep(emit, { id: 'internal:context', name: '[internal] load build context' }, async () => {
     const source = remote?.kind === 'http' ? await download(remote, options, signal) : given;
-    const dockerfile = await withSourceFile(source, signal, (fd) => unpackContext(fd, folder, signal));
+    const folder = await newFolder();
+    const dockerfile = await withSourceFile(source, options.root, signal, (fd) =>
+      unpackContext(fd, folder, signal),
+    );
     return { path: folder, local: false, ...(dockerfile === undefined ? {} : { dockerfile }) };
   });
 }
@@ -132,7 +138,7 @@ function findDockerfile(options: Options, main: MainContext): Promise<Dockerfile
   return readDockerfile({
     dockerfile: options.dockerfile,
     dockerfileText: text,
-    contextPath: main.path,
+    contextPath: options.context === undefined ? undefined : main.path,
     base: main.local || options.context === undefined ? process.cwd() : main.path,
   });
 }

@@ -40,8 +40,8 @@ export async function openWorkshop(options: WorkshopOptions, { emit }: Operation
     emit({ type: 'notice', message });
   };
   const store = await openStore({ root: options.root, warn: notice });
-  const lease = await protect(store);
   const registries = connect(options);
+  const lease = await protect(store);
   const fetcher = createBlobFetcher(store.content);
   /** The image each layer came with in this build. */
   const origins = new Map<string, ImageOp>();
@@ -69,6 +69,10 @@ export async function openWorkshop(options: WorkshopOptions, { emit }: Operation
     sshAgent: options.sshAgent ?? (() => undefined),
     notice,
     ...(options.snapshotter === undefined ? {} : { snapshotter: options.snapshotter }),
+  }).catch(async (error: unknown) => {
+    await registries.close();
+    lease.release();
+    throw error;
   });
 
   return {

@@ -20,9 +20,9 @@ export async function writeImages(
   signal: AbortSignal,
 ): Promise<void> {
   if (folder && typeof dest === 'string') {
-    await writeFolder(dest, () => {
-      makeFolders(dest);
-      return writeLayout(store.content, images, dest, signal);
+    await writeFolder(dest, (path) => {
+      makeFolders(path);
+      return writeLayout(store.content, images, path, signal);
     });
     return;
   }

@@ -1,11 +1,12 @@
 /** Writes one stream to where the user wants it: a stream, the standard output, or a file that appears whole. */
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TsbuildError } from '@tsbuild/core';
 import { makeFolders } from '@tsbuild/executor';
+import { AT_FDCWD, close, constants, openat2, removeTree } from '@tsbuild/native';
 import type { FileDestination } from '../api/types.js';
 
 /**
@@ -19,33 +20,83 @@ export async function writeDestination(
 ): Promise<void> {
   if (destination === '-') return await pipeline(source(bytes), process.stdout, { end: false, signal });
   if (typeof destination !== 'string') return await pipeline(source(bytes), destination, { signal });
-  if (isSpecial(destination))
-    return await pipeline(source(bytes), fs.createWriteStream(destination), { signal });
-  const temporary = join(
-    dirname(destination),
-    `.${basename(destination)}.${randomBytes(6).toString('hex')}.tmp`,
-  );
-  await writeFolder(destination, async () => makeFolders(dirname(destination)));
   try {
-    await pipeline(source(bytes), fs.createWriteStream(temporary, { flags: 'wx' }), { signal });
-    fs.renameSync(temporary, destination);
+    const stat = statOf(destination);
+    if (stat !== undefined && !stat.isFile() && !stat.isDirectory())
+      return await pipeline(source(bytes), fs.createWriteStream(destination), { signal });
+    // A link keeps pointing to what it points to.
+    const path = stat?.isFile() ? fs.realpathSync(destination) : resolve(destination);
+    makeFolders(dirname(path));
+    const temporary = temporaryName(path);
+    try {
+      await pipeline(source(bytes), fs.createWriteStream(temporary, { flags: 'wx' }), { signal });
+      fs.renameSync(temporary, path);
+    } catch (error) {
+      fs.rmSync(temporary, { force: true });
+      throw error;
+    }
   } catch (error) {
-    fs.rmSync(temporary, { force: true });
     throw destinationError(destination, error as NodeJS.ErrnoException);
   }
 }
 
-/** Runs what writes into a folder that the user named; its failures say so. @throws TsbuildError TSB_STORE_OUTPUT */
-export async function writeFolder(folder: string, write: () => Promise<void>): Promise<void> {
+/**
+ * Lets `write` fill a folder. One that is new appears whole, by a rename, or not at all; into one that exists it
+ * is written directly, beside and over what is there.
+ * @throws TsbuildError TSB_STORE_OUTPUT
+ */
+export async function writeFolder(
+  destination: string,
+  write: (folder: string) => Promise<void>,
+): Promise<void> {
   try {
-    await write();
+    const path = resolve(destination);
+    if (statOf(path)) return await write(path);
+    makeFolders(dirname(path));
+    const temporary = temporaryName(path);
+    try {
+      await write(temporary);
+      fs.renameSync(temporary, path);
+    } catch (error) {
+      await removeFolder(temporary);
+      throw error;
+    }
   } catch (error) {
-    throw destinationError(folder, error as NodeJS.ErrnoException);
+    throw destinationError(destination, error as NodeJS.ErrnoException);
+  }
+}
+
+function temporaryName(path: string): string {
+  return join(dirname(path), `.${basename(path).slice(0, 200)}.${randomBytes(6).toString('hex')}.tmp`);
+}
+
+/** Names in it can be any bytes, which Node's own removal does not take. */
+async function removeFolder(path: string): Promise<void> {
+  if (!fs.existsSync(path)) return;
+  const parent = openat2(AT_FDCWD, dirname(path), constants.O_RDONLY | constants.O_DIRECTORY, 0, 0);
+  try {
+    await removeTree(parent, basename(path));
+  } finally {
+    close(parent);
+  }
+}
+
+/** What an archive is to be written to: a file, or where it is wanted as a folder, one. @throws TsbuildError TSB_USAGE_* */
+export function checkArchiveDestination(destination: FileDestination, folder: boolean): void {
+  if (!folder) checkDestination(destination);
+  else if (typeof destination !== 'string' || destination === '-') {
+    throw new TsbuildError(
+      'TSB_USAGE_DESTINATION',
+      'a folder is to be written, and the destination is a stream',
+      {
+        hint: 'Give dest= the name of a folder.',
+      },
+    );
   }
 }
 
 /** Before the build: a destination that cannot work is said at once. */
-export function checkDestination(destination: FileDestination): void {
+function checkDestination(destination: FileDestination): void {
   if (destination === '-' && process.stdout.isTTY) {
     throw new TsbuildError('TSB_USAGE_TERMINAL', 'the output would go to the terminal', {
       hint: 'Redirect it (`> image.tar`), or give dest= a file name.',
@@ -62,11 +113,6 @@ const source = (bytes: AsyncIterable<Uint8Array>): Readable => Readable.from(byt
 
 function isFolder(path: string): boolean {
   return statOf(path)?.isDirectory() ?? false;
-}
-
-function isSpecial(path: string): boolean {
-  const stat = statOf(path);
-  return stat !== undefined && !stat.isFile() && !stat.isDirectory();
 }
 
 /** Whatever keeps it from being looked at keeps it from being written, which says so. */
@@ -94,9 +140,14 @@ function destinationError(path: string, error: NodeJS.ErrnoException): Error {
     ].includes(error.code ?? '')
   )
     return error;
-  const why = error.message.replace(/^[A-Z]+: /, '').replace(/, [a-z]+ '.*$/, '');
-  return new TsbuildError('TSB_STORE_OUTPUT', `cannot write ${path}: ${why}`, {
-    hint: 'Name a place that you may write to and that has room.',
-    cause: error,
-  });
+  // Node says `CODE: reason, call 'path'`, the addon `CODE: Reason`.
+  const why = error.message.replace(/^[A-Z]+: /, '').replace(/, [a-z]+( '.*)?$/, '');
+  return new TsbuildError(
+    'TSB_STORE_OUTPUT',
+    `cannot write ${path}: ${why.charAt(0).toLowerCase()}${why.slice(1)}`,
+    {
+      hint: 'Name a place that you may write to and that has room.',
+      cause: error,
+    },
+  );
 }

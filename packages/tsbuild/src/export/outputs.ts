@@ -2,19 +2,20 @@
 import { formatPlatform, type Descriptor, type Digest, TsbuildError } from '@tsbuild/core';
 import {
   apiReference,
+  checkCompression,
   familiarReference,
   normalizeReference,
   parseReference,
   pushImage,
 } from '@tsbuild/registry';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { BuildOptions, Compression, ImageAttributes, OutputResult, OutputSpec } from '../api/types.js';
 import type { OperationContext } from '../engine/context.js';
 import { withStep } from '../engine/step.js';
 import type { Workshop } from '../engine/workshop.js';
 import { transferTo } from '../image/fetch.js';
 import { writeImages } from './archive.js';
-import { checkDestination, writeDestination, writeFolder } from './destination.js';
+import { checkArchiveDestination, writeDestination, writeFolder } from './destination.js';
 import { imageForm, type SolvedImage, type WrittenImage, writeImage } from './image.js';
 import { createLayerPacker, type LayerWork } from './layers.js';
 
@@ -34,17 +35,28 @@ export function wantedOutputs(options: Options): OutputSpec[] {
 }
 
 /** What can be said before anything runs. @throws TsbuildError TSB_USAGE_* */
-export function checkOutputs(outputs: readonly OutputSpec[], tags: readonly string[]): void {
+export function checkOutputs(
+  outputs: readonly OutputSpec[],
+  tags: readonly string[],
+  platformCount: number,
+): void {
+  const paths = new Set<string>();
   for (const output of outputs) {
-    if ('dest' in output && output.type !== 'local') {
-      const folder = (output.type === 'oci' || output.type === 'docker') && output.tar === false;
-      if (!folder) checkDestination(output.dest);
-      else if (typeof output.dest !== 'string' || output.dest === '-') {
-        throw new TsbuildError('TSB_USAGE_DESTINATION', `type=${output.type},tar=false writes a folder`, {
-          hint: 'Give dest= the name of a folder.',
-        });
+    if ('dest' in output) {
+      if (output.type !== 'local')
+        checkArchiveDestination(output.dest, output.type !== 'tar' && output.tar === false);
+      if (typeof output.dest === 'string') {
+        const path = output.dest === '-' ? '-' : resolve(output.dest);
+        if (paths.has(path)) throw sameDestination(output.dest);
+        paths.add(path);
       }
     }
+    if ('compression' in output || 'compressionLevel' in output) {
+      const { compression = 'gzip', compressionLevel: level } = output;
+      checkCompression({ compression, ...(level === undefined ? {} : { level }) });
+    }
+    const single = output.type === 'tar' || (output.type === 'local' && output.platformSplit === false);
+    if (single && platformCount > 1) throw severalPlatforms(output.type);
     const pushes = output.type === 'registry' || (output.type === 'store' && output.push);
     if (pushes && namesOf(output, tags).length === 0) {
       throw new TsbuildError('TSB_USAGE_NO_NAME', 'a push needs a name for the image', {
@@ -52,6 +64,12 @@ export function checkOutputs(outputs: readonly OutputSpec[], tags: readonly stri
       });
     }
   }
+}
+
+function sameDestination(dest: string): TsbuildError {
+  return new TsbuildError('TSB_USAGE_DESTINATION', `two outputs are written to ${dest}`, {
+    hint: 'Give each output a destination of its own.',
+  });
 }
 
 function namesOf(output: ImageAttributes, tags: readonly string[]): string[] {
@@ -79,8 +97,13 @@ export async function writeOutputs(work: OutputWork): Promise<WrittenOutputs> {
   const results: OutputResult[] = [];
   let image: WrittenImage | undefined;
   const exporter = createExporter(work);
+  const counts = new Map<string, number>();
   for (const output of work.outputs) {
-    const { result, written } = await exporter(output);
+    const count = (counts.get(output.type) ?? 0) + 1;
+    counts.set(output.type, count);
+    // The id of a step is its own.
+    const id = count === 1 ? `export:${output.type}` : `export:${output.type}:${count}`;
+    const { result, written } = await exporter(output, id);
     results.push(result);
     image ??= written;
   }
@@ -126,14 +149,14 @@ function createExporter({ workshop, images, tags, options, context }: OutputWork
     return writeImage(store, packer, images, form, layerWork(id));
   };
 
-  const push = async (written: WrittenImage, names: readonly string[]) => {
+  const push = async (written: WrittenImage, names: readonly string[], parent: string) => {
     for (const name of names) {
       const destination = parseReference(name);
       const repository = await registries.repository(destination);
       const mounts = mountSources(destination.registry);
       await withStep(
         emit,
-        { id: `export:push:${name}`, name: `pushing ${familiarReference(destination)}` },
+        { id: `${parent}:push:${name}`, name: `pushing ${familiarReference(destination)}` },
         (id) =>
           pushImage(repository, apiReference(destination), written.descriptor, store.content, {
             signal,
@@ -159,7 +182,7 @@ function createExporter({ workshop, images, tags, options, context }: OutputWork
 
   const clamp = sourceDateEpoch === undefined ? {} : { clampSeconds: sourceDateEpoch };
 
-  return async (output: OutputSpec): Promise<Exported> => {
+  return async (output: OutputSpec, step: string): Promise<Exported> => {
     switch (output.type) {
       case 'cacheonly':
         return { result: { type: 'cacheonly', names: [] } };
@@ -169,17 +192,12 @@ function createExporter({ workshop, images, tags, options, context }: OutputWork
         const pushes = output.type === 'registry' || output.push === true;
         // What is pushed and what is kept are one image, with one digest.
         const compression = pushes ? 'gzip' : 'uncompressed';
-        const written = await withStep(
-          emit,
-          { id: `export:${output.type}`, name: 'exporting to image' },
-          async (id) => {
-            const image = await toContent(output, { compression, docker: false }, id);
-            if (output.type === 'store')
-              for (const name of names) await store.tags.set(name, image.descriptor);
-            return image;
-          },
-        );
-        if (pushes) await push(written, names);
+        const written = await withStep(emit, { id: step, name: 'exporting to image' }, async (id) => {
+          const image = await toContent(output, { compression, docker: false }, id);
+          if (output.type === 'store') for (const name of names) await store.tags.set(name, image.descriptor);
+          return image;
+        });
+        if (pushes) await push(written, names, step);
         return { result: { type: output.type, digest: written.descriptor.digest, names }, written };
       }
       case 'oci':
@@ -187,7 +205,7 @@ function createExporter({ workshop, images, tags, options, context }: OutputWork
         const names = namesOf(output, tags);
         const title =
           output.type === 'oci' ? 'exporting to oci image format' : 'exporting to docker image format';
-        const written = await withStep(emit, { id: `export:${output.type}`, name: title }, async (id) => {
+        const written = await withStep(emit, { id: step, name: title }, async (id) => {
           const image = await toContent(
             output,
             { compression: 'gzip', docker: output.type === 'docker' },
@@ -204,21 +222,20 @@ function createExporter({ workshop, images, tags, options, context }: OutputWork
       }
       case 'tar': {
         const [only] = images;
-        if (!only || images.length > 1) throw severalPlatforms('tar');
-        await withStep(emit, { id: 'export:tar', name: 'exporting to client tarball' }, () =>
+        if (!only) throw new Error('nothing was built');
+        await withStep(emit, { id: step, name: 'exporting to client tarball' }, () =>
           writeDestination(output.dest, executor.rootfsTar(only.ref, { signal, ...clamp }), signal),
         );
         return { result: { type: 'tar', ...destOf(output.dest), names: [] } };
       }
       case 'local': {
         const split = output.platformSplit ?? images.length > 1;
-        if (!split && images.length > 1) throw severalPlatforms('local');
-        await withStep(emit, { id: 'export:local', name: 'exporting to client directory' }, async () => {
+        await withStep(emit, { id: step, name: 'exporting to client directory' }, async () => {
           for (const { ref, platform } of images) {
             const folder = split
               ? join(output.dest, formatPlatform(platform).replaceAll('/', '_'))
               : output.dest;
-            await writeFolder(folder, () => executor.exportTree(ref, folder, signal));
+            await writeFolder(folder, (path) => executor.exportTree(ref, path, signal));
           }
         });
         return { result: { type: 'local', dest: output.dest, names: [] } };

@@ -1,6 +1,6 @@
 /** `tsbuild import`: a root file system's tar becomes an image of one layer; an archive of images is loaded. */
 import { hostPlatform, type ImageConfig, mediaTypes, parsePlatform, TsbuildError } from '@tsbuild/core';
-import { decompressFile, isArchive } from '@tsbuild/executor';
+import { checkedTar, decompressFile, isArchive } from '@tsbuild/executor';
 import { parseDockerfile } from '@tsbuild/parser';
 import { loadArchive, normalizeReference } from '@tsbuild/registry';
 import { encodeConfig, planBuild, type SourceResolver } from '@tsbuild/solver';
@@ -20,7 +20,7 @@ export async function importImage(options: ImportOptions, context: OperationCont
   const lease = await protect(store);
   try {
     return await withStep(emit, { id: 'import', name: 'import' }, () =>
-      withSourceFile(options.source, signal, async (fd) => {
+      withSourceFile(options.source, store.root, signal, async (fd) => {
         if (!(await isArchive(fd))) throw noArchive();
         if (await holdsImages(fd)) {
           const images = await loadArchive(decompressFile(fd), store.content, signal);
@@ -60,7 +60,7 @@ async function importTree(
   options: ImportOptions,
   signal: AbortSignal,
 ): Promise<ImportedImage> {
-  const { digest, size } = await store.content.put(decompressFile(fd), {}, signal);
+  const { digest, size } = await store.content.put(checkedTar(decompressFile(fd), signal), {}, signal);
   const created = new Date().toISOString();
   const platform = options.platform === undefined ? hostPlatform() : parsePlatform(options.platform);
   const { config, author } = await applyChanges(options.changes ?? [], signal);

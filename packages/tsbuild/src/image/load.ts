@@ -26,7 +26,9 @@ export async function load(options: LoadOptions, { emit, signal }: OperationCont
 async function read(store: Store, { source }: LoadOptions, signal: AbortSignal): Promise<NamedImage[]> {
   const isFolder = typeof source === 'string' && statSync(source, { throwIfNoEntry: false })?.isDirectory();
   if (isFolder) return loadLayout(source, store.content, signal);
-  return withSourceFile(source, signal, (fd) => loadArchive(decompressFile(fd), store.content, signal));
+  return withSourceFile(source, store.root, signal, (fd) =>
+    loadArchive(decompressFile(fd), store.content, signal),
+  );
 }
 
 /** Sets the names last: an archive that turns out damaged leaves only blobs behind, for prune. */

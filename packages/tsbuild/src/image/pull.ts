@@ -20,8 +20,8 @@ import { connect, type Registries } from './remote.js';
 export async function pull(options: PullOptions, context: OperationContext): Promise<ImageSummary> {
   const { emit } = context;
   const store = await openStore({ root: options.root, warn: (message) => emit({ type: 'notice', message }) });
-  const lease = await protect(store);
   const registries = connect(options);
+  const lease = await protect(store);
   try {
     const reference = withDefaultTag(parseReference(options.reference));
     const platform = options.platform === undefined ? hostPlatform() : parsePlatform(options.platform);

@@ -1,5 +1,12 @@
 /** Pushes an image of the store. */
-import { apiReference, formatReference, parseReference, pushImage, withDefaultTag } from '@tsbuild/registry';
+import {
+  apiReference,
+  checkCompression,
+  formatReference,
+  parseReference,
+  pushImage,
+  withDefaultTag,
+} from '@tsbuild/registry';
 import type { PushOptions, PushResult } from '../api/types.js';
 import type { OperationContext } from '../engine/context.js';
 import { withStep } from '../engine/step.js';
@@ -11,9 +18,11 @@ import { findImage } from './find.js';
 import { connect } from './remote.js';
 
 export async function push(options: PushOptions, { emit, signal }: OperationContext): Promise<PushResult> {
+  const { compression = 'gzip', compressionLevel: level } = options;
+  checkCompression({ compression, ...(level === undefined ? {} : { level }) });
   const store = await openStore({ root: options.root, warn: (message) => emit({ type: 'notice', message }) });
-  const lease = await protect(store);
   const registries = connect(options);
+  const lease = await protect(store);
   try {
     const found = await findImage(store, options.reference);
     const destination = withDefaultTag(

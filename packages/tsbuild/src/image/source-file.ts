@@ -1,27 +1,31 @@
 /** Sources of images and contexts (paths, the standard input, streams) as one open, seekable file. */
-import { createWriteStream, mkdtempSync, rmSync } from 'node:fs';
+import { createWriteStream } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TsbuildError } from '@tsbuild/core';
+import { temporaryFolder } from '../store/temporary.js';
 
-/** Opens a path, or spools a stream (`-`: the standard input) into a temporary file, for as long as `use` takes. */
+/**
+ * Opens a path, or spools a stream (`-`: the standard input) into a temporary file, for as long as `use` takes.
+ * @param root the store, which has the temporary file
+ */
 export async function withSourceFile<T>(
   source: string | Readable,
+  root: string | undefined,
   signal: AbortSignal,
   use: (fd: number) => Promise<T>,
 ): Promise<T> {
   if (typeof source === 'string' && source !== '-') return withPath(source, use);
-  const folder = mkdtempSync(join(tmpdir(), 'tsbuild-'));
+  const folder = temporaryFolder(root);
   try {
-    const path = join(folder, 'source');
+    const path = join(await folder.path(), 'source');
     const stream = typeof source === 'string' ? process.stdin : source;
     await pipeline(stream, createWriteStream(path, { mode: 0o600 }), { signal });
     return await withPath(path, use);
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    await folder.close();
   }
 }
 

@@ -4,7 +4,6 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -97,16 +96,6 @@ test('what a listener throws is thrown when the build is done', options, async (
   });
   await assert.rejects(running, fault);
   assert.ok((await images({ root })).some(({ familiarName }) => familiarName === 'listener:latest'));
-});
-
-test('a context can be a stream of a tar, and the Dockerfile be in it', options, async () => {
-  const tar = spawn('tar', ['-C', context, '-c', '.']);
-  const result = await build({
-    root,
-    context: tar.stdout,
-    dockerfileText: shell('RUN busybox test -f /bin/sh'),
-  });
-  assert.match(result.digest ?? '', /^sha256:/);
 });
 
 test('without a context there is nothing to copy, and builds run', options, async () => {
@@ -256,15 +245,5 @@ test('the engine ends when the process that called it is killed', options, async
     await sleep(50);
   assert.deepEqual(processesWith(`sleep ${marker}`), []);
   for (let waited = 0; waited < 10_000 && leftovers(root).length > 0; waited += 50) await sleep(50);
-  assert.deepEqual(leftovers(root), []);
-});
-
-test('a stream that fails fails the build', options, async () => {
-  const broken = new Readable({
-    read() {
-      this.destroy(new Error('of the stream'));
-    },
-  });
-  await assert.rejects(build({ root, context: broken, dockerfileText: shell() }));
   assert.deepEqual(leftovers(root), []);
 });

@@ -1,12 +1,28 @@
 /** Every type of output: what it writes, and that nothing half-written stays. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { createWriteStream, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  createReadStream,
+  createWriteStream,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import * as zlib from 'node:zlib';
-import { Writable } from 'node:stream';
-import { after, test } from 'node:test';
-import { type BuildOptions, build, type Compression, type OutputSpec } from '../../src/index.js';
+import { buffer } from 'node:stream/consumers';
+import { after, type TestContext, test } from 'node:test';
+import {
+  type BuildOptions,
+  build,
+  type Compression,
+  type OutputSpec,
+  type TsbuildError,
+} from '../../src/index.js';
 import { createFixture, leftovers, missing, shell } from '../api/fixture.js';
 
 const { folder, root, context, remove } = createFixture();
@@ -146,22 +162,163 @@ for (const [what, spec, code] of badDestinations)
     assert.deepEqual(leftovers(root), []);
   });
 
-test('a reader that stops early fails the build, and leaves nothing', options, async () => {
-  const dest = new Writable({
-    write(_chunk, _encoding, done) {
-      done(new Error('no more'));
-    },
-  });
-  await assert.rejects(make({ type: 'tar', dest }));
-  assert.deepEqual(leftovers(root), []);
-});
-
 test('a build that fails leaves the old file', options, async () => {
   writeFileSync(path('old.tar'), 'old');
   await assert.rejects(make({ type: 'tar', dest: path('old.tar') }, { dockerfileText: shell('RUN exit 1') }));
   assert.equal(readFileSync(path('old.tar'), 'utf8'), 'old');
   assert.deepEqual(
     readdirSync(folder).filter((name) => name.endsWith('.tmp')),
+    [],
+  );
+});
+
+test('the same type of output twice: each has steps of its own', options, async () => {
+  const running = make(
+    { type: 'cacheonly' },
+    {
+      outputs: [
+        { type: 'oci', dest: path('twice-1.tar') },
+        { type: 'oci', dest: path('twice-2.tar'), compression: 'uncompressed' },
+      ],
+    },
+  );
+  const exports: string[] = [];
+  for await (const event of running)
+    if (event.type === 'vertex' && event.name.startsWith('exporting')) exports.push(event.id);
+  const { outputs } = await running;
+  assert.equal(new Set(exports).size, 2);
+  assert.notEqual(outputs[0]?.digest, outputs[1]?.digest);
+});
+
+const refused: [what: string, outputs: OutputSpec[], more: Partial<BuildOptions>, code: string][] = [
+  [
+    'two outputs in one file',
+    [
+      { type: 'tar', dest: path('both') },
+      { type: 'oci', dest: `${folder}/./both` },
+    ],
+    {},
+    'TSB_USAGE_DESTINATION',
+  ],
+  [
+    'a tar of several platforms',
+    [{ type: 'tar', dest: path('x') }],
+    { platforms: ['linux/amd64', 'linux/arm64'] },
+    'TSB_USAGE_PLATFORMS',
+  ],
+  [
+    'one folder for several platforms',
+    [{ type: 'local', dest: path('x'), platformSplit: false }],
+    { platforms: ['linux/amd64', 'linux/arm64'] },
+    'TSB_USAGE_PLATFORMS',
+  ],
+  [
+    'a level that gzip lacks',
+    [{ type: 'oci', dest: path('x'), compressionLevel: 12 }],
+    {},
+    'TSB_USAGE_BAD_COMPRESSION_LEVEL',
+  ],
+  ['a push without a name', [{ type: 'registry' }], { tags: [] }, 'TSB_USAGE_NO_NAME'],
+  ['a layout folder on a stream', [{ type: 'oci', dest: '-', tar: false }], {}, 'TSB_USAGE_DESTINATION'],
+];
+for (const [what, outputs, more, code] of refused)
+  test(`refused before anything runs: ${what}`, options, async () => {
+    const running = build({ root, context, dockerfileText, tags: ['out:1'], ...more, outputs });
+    const steps: string[] = [];
+    await assert.rejects(
+      (async () => {
+        for await (const event of running) if (event.type === 'vertex') steps.push(event.name);
+      })(),
+      { code },
+    );
+    assert.deepEqual(steps, []);
+    assert.deepEqual(
+      readdirSync(folder).filter((name) => name === 'x' || name === 'both'),
+      [],
+    );
+  });
+
+test('through a link, the file behind it is replaced', options, async () => {
+  writeFileSync(path('real.tar'), 'old');
+  symlinkSync('real.tar', path('link.tar'));
+  await make({ type: 'tar', dest: path('link.tar') });
+  assert.ok(lstatSync(path('link.tar')).isSymbolicLink());
+  assert.ok(tar(['-tf', path('real.tar')]).includes('d/f'));
+});
+
+test('a pipe gets the bytes and stays', options, async () => {
+  spawnSync('mkfifo', [path('fifo')]);
+  const reader = buffer(createReadStream(path('fifo')));
+  await make({ type: 'tar', dest: path('fifo') });
+  writeFileSync(path('from-fifo.tar'), await reader);
+  assert.ok(tar(['-tf', path('from-fifo.tar')]).includes('d/f'));
+  assert.ok(lstatSync(path('fifo')).isFIFO());
+});
+
+test('a layout folder keeps the blobs it had, and names the new image', options, async () => {
+  const dest = path('layout-twice');
+  await make({ type: 'oci', dest, tar: false });
+  const first = readdirSync(join(dest, 'blobs/sha256'));
+  await make({ type: 'oci', dest, tar: false }, { labels: { second: 'x' } });
+  const second = readdirSync(join(dest, 'blobs/sha256'));
+  assert.deepEqual(
+    first.filter((name) => !second.includes(name)),
+    [],
+  );
+  assert.ok(second.length > first.length);
+  assert.ok(manifestOf(dest));
+});
+
+/** A file system of 256 KiB, too small for busybox. */
+function withSmallDisk(work: (place: string) => Promise<void>): (t: TestContext) => Promise<void> {
+  return async (t) => {
+    const place = path('small');
+    mkdirSync(place, { recursive: true });
+    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', place]);
+    if (mounted.status !== 0) return t.skip('no mounts allowed here');
+    try {
+      await work(place);
+    } finally {
+      spawnSync('umount', [place]);
+    }
+  };
+}
+
+for (const [what, spec] of [
+  ['a tar', (dest: string) => ({ type: 'tar', dest })],
+  ['a folder', (dest: string) => ({ type: 'local', dest })],
+  ['an archive', (dest: string) => ({ type: 'oci', dest })],
+  ['a layout folder', (dest: string) => ({ type: 'oci', dest, tar: false })],
+  ['a docker archive', (dest: string) => ({ type: 'docker', dest })],
+] as [string, (dest: string) => OutputSpec][])
+  test(
+    `on a full disk nothing stays of ${what}`,
+    options,
+    withSmallDisk(async (place) => {
+      await assert.rejects(make(spec(join(place, 'out'))), (error: TsbuildError) => {
+        assert.equal(error.code, 'TSB_STORE_OUTPUT');
+        assert.match(error.message, /^cannot write .*out: no space left on device$/);
+        return true;
+      });
+      assert.deepEqual(readdirSync(place), []);
+    }),
+  );
+
+test('an abort while a folder is written leaves none', options, async () => {
+  const dest = path('aborted');
+  const controller = new AbortController();
+  const running = make(
+    { type: 'local', dest },
+    {
+      signal: controller.signal,
+      onEvent: (event) => {
+        if (event.type === 'started' && event.id === 'export:local') controller.abort();
+      },
+    },
+  );
+  await assert.rejects(running, { code: 'TSB_CANCELLED_ABORTED' });
+  assert.deepEqual(
+    readdirSync(folder).filter((name) => name.includes('aborted')),
     [],
   );
 });
