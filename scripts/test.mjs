@@ -81,9 +81,9 @@ async function acceptance() {
   chmodSync(work, 0o755);
   const registry = await startRegistry();
   try {
-    const files = filesBelow(join(repo, 'test/dist/acceptance'), ['.test.js']).filter((file) =>
-      file.includes(only),
-    );
+    const files = ['acceptance', 'differential']
+      .flatMap((name) => filesBelow(join(repo, 'test/dist', name), ['.test.js']))
+      .filter((file) => file.includes(only));
     const bin = installTree(join(work, 'app'));
     const tests = join(work, 'test');
     const env = {
@@ -91,10 +91,12 @@ async function acceptance() {
       TSBUILD_TEST_REGISTRY: registry.host,
       TSBUILD_TEST_DEBIAN: await publicCopy(await debianTar(), work),
       TSBUILD_TEST_EXAMPLES: join(tests, 'examples'),
+      TSBUILD_TEST_GOLDEN: join(tests, 'golden'),
       TSBUILD_TEST_REPO: repo,
     };
     await must('cp', ['-r', join(repo, 'test/dist'), tests]);
     await must('cp', ['-r', join(repo, 'examples'), join(tests, 'examples')]);
+    await must('cp', ['-r', join(repo, 'test/differential/golden'), join(tests, 'golden')]);
     await must('cp', [join(repo, 'test/package.json'), tests]);
     await must('chmod', ['-R', 'a+rX', work]);
     const copied = files.map((file) => join(tests, file.slice(join(repo, 'test/dist').length)));

@@ -25,6 +25,7 @@ export async function withPeers(work) {
       TSBUILD_TEST_USER: `${user.uid}:${user.gid}:${user.home}`,
       TSBUILD_TEST_REGISTRY: registry.host,
       TSBUILD_TEST_DEBIAN: await debianTar(),
+      TSBUILD_TEST_GOLDEN: join(repo, 'test/differential/golden'),
       TSBUILD_TEST_REPO: repo,
     });
   } finally {
