@@ -75,9 +75,12 @@ export class TsbuildError extends Error {
     return typeof value === 'object' && value !== null && brand in value;
   }
 
-  /** So that `instanceof` holds too, whichever copy threw. */
+  /** So that `instanceof` holds too, whichever copy threw; a class that extends this one has instances of its own. */
   static override [Symbol.hasInstance](value: unknown): boolean {
-    return TsbuildError.is(value);
+    // biome-ignore lint/complexity/noThisInStatic: it can be the class that extends this one
+    if (this === TsbuildError) return TsbuildError.is(value);
+    // biome-ignore lint/complexity/noThisInStatic: as above
+    return Function.prototype[Symbol.hasInstance].call(this, value);
   }
 
   /** Adds the facts that are not set yet, and returns the error itself. */

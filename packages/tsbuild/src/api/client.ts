@@ -7,7 +7,7 @@ import { Readable, Writable } from 'node:stream';
 import type { EventSink } from '@tsbuild/core';
 import { abortable, cancelled } from '../engine/cancel.js';
 import type { OperationContext } from '../engine/context.js';
-import { operationsModule } from '../engine/locate.js';
+import { childModule, operationsModule } from '../engine/locate.js';
 import type { OperationName } from '../engine/protocol.js';
 import type { operations } from '../engine/operations.js';
 import { checkOptions } from './check-options.js';
@@ -42,7 +42,7 @@ export async function call<Name extends OperationName>(
   if (launched || !needsEngine.has(operation)) {
     return (await callHere(operation, options, signal, emit)) as ResultOf<Name>;
   }
-  const { CallStreams, callEngine } = await import('../engine/child.js');
+  const { CallStreams, callEngine } = (await import(childModule())) as typeof import('../engine/child.js');
   const streams = new CallStreams();
   const plain = detachOutputs(detachInputs(options, streams), streams);
   const inheritStdio = operation === 'run';
