@@ -5,6 +5,7 @@ export * from './frame.js';
 export * from './go-match.js';
 export * from './go-path.js';
 export * from './oci.js';
+export * from './outline.js';
 export * from './patterns.js';
 export * from './platform.js';
 export * from './source.js';

@@ -35,10 +35,13 @@ function argValue(
   return lowering.globals.get(name);
 }
 
+/** Options that the global scope depends on. */
+export type GlobalOptions = Pick<PlanOptions, 'buildArgs' | 'platform' | 'buildPlatform'>;
+
 /** The ARGs before the first FROM on top of the automatic ones: each sees those before it. */
 export function globalArgs(
   dockerfile: Dockerfile,
-  options: PlanOptions,
+  options: GlobalOptions,
   targetName: string | undefined,
 ): Env {
   const globals = new Map<string, string>();
@@ -60,7 +63,7 @@ export function globalArgs(
   return globals;
 }
 
-function automaticArgs(options: PlanOptions, targetName: string | undefined): [string, string][] {
+function automaticArgs(options: GlobalOptions, targetName: string | undefined): [string, string][] {
   return [
     ...platformArgs('BUILD', options.buildPlatform),
     ...platformArgs('TARGET', options.platform),

@@ -62,7 +62,7 @@ function cacheMount(lowering: Lowering, state: StageState, spec: RunMountSpec): 
 }
 
 function secretMount(state: StageState, spec: RunMountSpec): RunMount {
-  const id = spec.id || spec.source || baseName(spec.target ?? '');
+  const id = secretId(spec);
   const target = spec.target
     ? absolute(state.cwd, spec.target)
     : spec.env === undefined
@@ -78,11 +78,21 @@ function secretMount(state: StageState, spec: RunMountSpec): RunMount {
   };
 }
 
+/** Name under which --secret gives it. */
+export function secretId(spec: RunMountSpec): string {
+  return spec.id || spec.source || baseName(spec.target ?? '');
+}
+
+/** Name under which --ssh gives it. */
+export function sshId(spec: RunMountSpec): string {
+  return spec.id || spec.source || 'default';
+}
+
 function sshMount(state: StageState, spec: RunMountSpec, index: number): RunMount {
   const target = spec.target ? absolute(state.cwd, spec.target) : `/run/buildkit/ssh_agent.${index}`;
   return {
     type: 'ssh',
-    id: spec.id || spec.source || 'default',
+    id: sshId(spec),
     target,
     required: spec.required,
     ...access(spec, 0o600),

@@ -43,22 +43,25 @@ const outputs: { [Type in api.OutputSpec['type']]: check.Check } = {
   cacheonly: check.fields<Output<'cacheonly'>>({ type: text }),
 };
 
+const describing: check.Fields<api.DockerfileOptions> = {
+  ...call,
+  ...registries,
+  context: check.source,
+  dockerfile: check.path,
+  dockerfileText: text,
+  target: text,
+  buildArgs: map,
+  platforms: texts,
+};
 const reference = { reference: required(text) };
 const inspect = check.fields<api.InspectOptions>({ ...call, ...reference, platform: text });
 
 const operations: Record<OperationName, check.Check> = {
   build: check.fields<api.BuildOptions>({
-    ...call,
-    ...registries,
-    context: check.source,
-    dockerfile: check.path,
-    dockerfileText: text,
-    target: text,
-    buildArgs: map,
+    ...describing,
     labels: map,
     annotations: map,
     tags: texts,
-    platforms: texts,
     noCache: check.either('true, false or a list of stages', flag, texts),
     pull: flag,
     network: check.oneOf('default', 'none', 'host'),
@@ -84,6 +87,9 @@ const operations: Record<OperationName, check.Check> = {
     check: flag,
     snapshotter: check.oneOf('overlay', 'copy'),
   }),
+  check: check.fields<api.CheckOptions>({ ...describing, resolve: flag }),
+  outline: check.fields<api.DockerfileOptions>(describing),
+  targets: check.fields<api.DockerfileOptions>(describing),
   pull: check.fields<api.PullOptions>({ ...call, ...registries, ...reference, platform: text }),
   push: check.fields<api.PushOptions>({
     ...call,
@@ -157,7 +163,8 @@ const operations: Record<OperationName, check.Check> = {
 export function checkOptions(operation: OperationName, options: unknown): void {
   const fault = operations[operation](options);
   if (!fault) {
-    if (operation === 'build') checkExclusive(options as api.BuildOptions);
+    if (['build', 'check', 'outline', 'targets'].includes(operation))
+      checkExclusive(options as api.BuildOptions);
     return;
   }
   const name = fault.at.replace(/^\./, '');

@@ -2,6 +2,17 @@
 import { call } from './client.js';
 import type * as api from './types.js';
 
+/** The build checks of a Dockerfile. Nothing is built. */
+export const check = (options: api.CheckOptions): Promise<api.CheckResult> => call('check', options);
+
+/** What a target takes: arguments, secrets and SSH keys. */
+export const outline = (options: api.DockerfileOptions): Promise<api.OutlineResult> =>
+  call('outline', options);
+
+/** The targets of a Dockerfile. */
+export const targets = (options: api.DockerfileOptions): Promise<api.TargetsResult> =>
+  call('targets', options);
+
 /** Fetches an image into the store. */
 export const pull = (options: api.PullOptions): Promise<api.ImageSummary> => call('pull', options);
 

@@ -14,9 +14,13 @@ import type {
   ImageConfig,
   ImageIndex,
   ImageManifest,
+  Outline,
+  OutlineTarget,
+  SourceRange,
 } from '@tsbuild/core';
 
-export type { BuildEvent, EventSink };
+export type { BuildEvent, EventSink, Outline, OutlineTarget };
+export type { Lines, OutlineArg, OutlineInput } from '@tsbuild/core';
 
 /** What every call takes. */
 export interface CallOptions {
@@ -144,6 +148,48 @@ export interface BuildOptions extends CallOptions, RegistryOptions {
   /** Only check: parse, lint and plan the Dockerfile, resolve its images, run nothing. */
   check?: boolean;
   snapshotter?: 'overlay' | 'copy';
+}
+
+/** What describing a Dockerfile takes: the members mean what they mean for build(). */
+export interface DockerfileOptions
+  extends CallOptions,
+    RegistryOptions,
+    Pick<BuildOptions, 'context' | 'dockerfile' | 'dockerfileText' | 'target' | 'buildArgs' | 'platforms'> {}
+
+export interface CheckOptions extends DockerfileOptions {
+  /**
+   * Ask for base images too (the store, then their registry), so that the variables they set are known: otherwise a
+   * stage on an image is not checked for undefined variables.
+   */
+  resolve?: boolean;
+}
+
+/** The Dockerfile that was read. */
+export interface DockerfileText {
+  name: string;
+  text: string;
+}
+
+export interface CheckFinding extends BuildWarning {
+  /** What the rule asks for, whatever was found. */
+  description: string;
+  line: number;
+  range: SourceRange;
+}
+
+export interface CheckResult {
+  file: DockerfileText;
+  /** In order of place. */
+  warnings: CheckFinding[];
+}
+
+export interface OutlineResult extends Outline {
+  file: DockerfileText;
+}
+
+export interface TargetsResult {
+  file: DockerfileText;
+  targets: OutlineTarget[];
 }
 
 /** What `docker buildx build --metadata-file` writes, the same names. */

@@ -9,6 +9,12 @@ type Options<T> = Omit<T, 'signal' | 'onEvent'>;
 export const operations = {
   build: async (options: Options<api.BuildOptions>, context: OperationContext) =>
     await (await import('./build.js')).runBuild(options, context),
+  check: async (options: Options<api.CheckOptions>, context: OperationContext) =>
+    await (await import('./describe.js')).check(options, context),
+  outline: async (options: Options<api.DockerfileOptions>, context: OperationContext) =>
+    await (await import('./describe.js')).outline(options, context),
+  targets: async (options: Options<api.DockerfileOptions>, context: OperationContext) =>
+    await (await import('./describe.js')).targets(options, context),
   pull: async (options: Options<api.PullOptions>, context: OperationContext) =>
     await (await import('../image/pull.js')).pull(options, context),
   push: async (options: Options<api.PushOptions>, context: OperationContext) =>

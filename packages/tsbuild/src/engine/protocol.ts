@@ -16,6 +16,7 @@ import { TsbuildError } from '@tsbuild/core';
 
 export type OperationName =
   | 'build'
+  | 'check'
   | 'diskUsage'
   | 'history'
   | 'images'
@@ -24,13 +25,15 @@ export type OperationName =
   | 'load'
   | 'login'
   | 'logout'
+  | 'outline'
   | 'prune'
   | 'pull'
   | 'push'
   | 'remove'
   | 'run'
   | 'save'
-  | 'tag';
+  | 'tag'
+  | 'targets';
 
 export interface StreamRef {
   fd: number;

@@ -7,7 +7,7 @@ import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import type { Digest } from '@tsbuild/core';
 import type { DiskUsage, HistoryLine, ImageSummary } from '../../src/api/types.js';
-import { renderText } from '../../src/cli/commands/check.js';
+import { checkText } from '../../src/cli/describe-text.js';
 import { render as renderDu } from '../../src/cli/commands/du.js';
 import { render as renderHistory } from '../../src/cli/commands/history.js';
 import { render as renderImages } from '../../src/cli/commands/images.js';
@@ -179,7 +179,10 @@ test('du', () => {
 });
 
 test('check: text as buildx has it', () => {
-  assert.equal(renderText([], 'Dockerfile', ''), 'Check complete, no warnings found.\n');
+  assert.equal(
+    checkText({ file: { name: 'Dockerfile', text: '' }, warnings: [] }),
+    'Check complete, no warnings found.\n',
+  );
   const text = 'FROM busybox AS Base\n';
   const range = { startLine: 1, startColumn: 1, endLine: 1, endColumn: 21 };
   const lint = {
@@ -187,10 +190,11 @@ test('check: text as buildx has it', () => {
     message: "Stage name 'Base' should be lowercase",
     description: 'Stage names should be lowercase',
     url: 'https://x/y/',
+    line: 1,
     range,
   };
   assert.equal(
-    renderText([lint, lint], 'Dockerfile', text),
+    checkText({ file: { name: 'Dockerfile', text }, warnings: [lint, lint] }),
     `Check complete, 2 warnings have been found!
 
 WARNING: StageNameCasing - https://x/y/

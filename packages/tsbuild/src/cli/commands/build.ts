@@ -5,6 +5,7 @@ import { TsbuildError } from '@tsbuild/core';
 import { build } from '../../api/build.js';
 import type { BuildOptions, BuildResult } from '../../api/types.js';
 import { buildOptions } from '../build-options.js';
+import { callOf } from '../call-method.js';
 import type { Io } from '../io.js';
 import type { Args } from '../parse.js';
 import { readAll } from '../stdin.js';
@@ -12,8 +13,8 @@ import { familiarName } from '../values.js';
 import { withProgress } from '../with-progress.js';
 
 export async function run(args: Args, io: Io): Promise<number> {
-  if (args.bool('check') || args.string('call') === 'check')
-    return (await import('./check.js')).run(args, io);
+  const call = callOf(args);
+  if (call !== undefined) return await (await import('./call.js')).runCall(call, args, io, true);
   const options: BuildOptions = {
     ...buildOptions(args, { env: io.env, stdoutIsTTY: io.stdout.isTTY === true }),
     ...(await inputs(args, io)),

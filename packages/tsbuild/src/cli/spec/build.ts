@@ -173,8 +173,14 @@ export const buildSpec: CommandSpec = {
       name: 'call',
       type: 'string',
       value: 'METHOD',
-      summary: 'build, or check to only check the Dockerfile',
-      choices: ['build', 'check'],
+      summary:
+        'build, or instead: check the Dockerfile, print the outline of what the target takes, or the targets; with ,format=json as JSON',
+    },
+    {
+      name: 'print',
+      type: 'string',
+      value: 'METHOD',
+      summary: 'The same as --call, for older scripts',
     },
     {
       name: 'provenance',
@@ -224,7 +230,8 @@ export const checkSpec: CommandSpec = {
   direct: true,
   description: [
     'Exits with 1 if there is a warning or an error, so that it can guard a commit.',
-    'CONTEXT is a folder or a Dockerfile. Only the Dockerfile and its .dockerignore are read; no registry is asked.',
+    'CONTEXT is as for build, or a Dockerfile. Only the Dockerfile and its .dockerignore are read.',
+    'Without --resolve no registry is asked, and stages on images are not checked for undefined variables.',
   ],
   flags: [
     fileFlag,
@@ -235,14 +242,22 @@ export const checkSpec: CommandSpec = {
       name: 'format',
       type: 'string',
       value: 'FORMAT',
-      summary: 'text or json',
-      choices: ['text', 'json'],
+      summary: 'text, json (as docker buildx has it) or sarif',
+      choices: ['text', 'json', 'sarif'],
     },
+    {
+      name: 'resolve',
+      type: 'boolean',
+      summary: 'Ask for base images too (store, then registry), for the variables that they set',
+    },
+    ...registryFlags,
+    rootFlag,
     debugFlag,
   ],
   examples: [
     { command: 'tsbuild check .', text: 'Check ./Dockerfile' },
     { command: 'tsbuild check -f ci/Dockerfile --format json .', text: 'As JSON, for another program' },
+    { command: 'tsbuild check --format sarif . > check.sarif', text: 'As SARIF, for a code host' },
   ],
   load: () => import('../commands/check.js'),
 };
