@@ -83,7 +83,7 @@ async function read(
   options: Options,
   context: OperationContext,
 ): Promise<{ file: Dockerfile; ignore?: PatternMatcher }> {
-  const prepared = await prepareContext(options, context);
+  const prepared = await prepareContext(options, context, false);
   try {
     const { name, text } = prepared.dockerfile;
     const patterns = prepared.contexts.get('context')?.ignore?.patterns;

@@ -26,25 +26,33 @@ export interface PreparedContext {
 }
 
 interface MainContext {
-  path: string;
+  /** Undefined where there is no context. */
+  path: string | undefined;
   /** Only a folder of the user's has an ignore file. */
   local: boolean;
   /** The context was a Dockerfile. */
   dockerfile?: Buffer;
 }
 
-/** @throws TsbuildError TSB_CONTEXT_*, TSB_RESOLVE_* */
-export async function prepareContext(options: Options, context: OperationContext): Promise<PreparedContext> {
+/**
+ * @param needsFiles false where only the Dockerfile is asked for: then what has no context needs no store
+ * @throws TsbuildError TSB_CONTEXT_*, TSB_RESOLVE_*
+ */
+export async function prepareContext(
+  options: Options,
+  context: OperationContext,
+  needsFiles = true,
+): Promise<PreparedContext> {
   const temporary = temporaryFolder(options.root);
   const close = () => temporary.close();
   try {
     const main = await mainContext(options, temporary, context);
     const dockerfile = await findDockerfile(options, main);
     const contexts = new Map<string, ContextSource>();
-    contexts.set('context', {
-      path: main.path,
-      ...(main.local ? await ignoreOf(main.path, dockerfile.path) : {}),
-    });
+    if (main.path !== undefined) {
+      const ignore = main.local ? await ignoreOf(main.path, dockerfile.path) : {};
+      contexts.set('context', { path: main.path, ...ignore });
+    } else if (needsFiles) contexts.set('context', { path: await newFolder(temporary) });
     for (const [name, value] of Object.entries(options.buildContexts ?? {})) {
       if (isFolderContext(value)) contexts.set(name, await namedFolder(name, value));
     }
@@ -61,17 +69,12 @@ async function mainContext(
   operation: OperationContext,
 ): Promise<MainContext> {
   const { emit, signal } = operation;
-  const newFolder = async () => {
-    const folder = join(await temporary.path(), 'context');
-    mkdirSync(folder, { mode: 0o755 });
-    return folder;
-  };
-  if (given === undefined) return { path: await newFolder(), local: false };
+  if (given === undefined) return { path: undefined, local: false };
   const remote = typeof given === 'string' ? parseRemoteContext(given) : undefined;
   if (remote?.kind === 'git') {
     const step = { id: 'internal:context', name: '[internal] load git source' };
     return withStep(emit, step, async () => ({
-      path: await gitFolder(remote, await newFolder(), signal),
+      path: await gitFolder(remote, await newFolder(temporary), signal),
       local: false,
     }));
   }
@@ -86,12 +89,18 @@ async function mainContext(
   }
   return withStep(emit, { id: 'internal:context', name: '[internal] load build context' }, async () => {
     const source = remote?.kind === 'http' ? await download(remote, options, signal) : given;
-    const folder = await newFolder();
+    const folder = await newFolder(temporary);
     const dockerfile = await withSourceFile(source, options.root, signal, (fd) =>
       unpackContext(fd, folder, signal),
     );
     return { path: folder, local: false, ...(dockerfile === undefined ? {} : { dockerfile }) };
   });
+}
+
+async function newFolder(temporary: TemporaryFolder): Promise<string> {
+  const folder = join(await temporary.path(), 'context');
+  mkdirSync(folder, { mode: 0o755 });
+  return folder;
 }
 
 async function download(remote: HttpOp, options: Options, signal: AbortSignal): Promise<Readable> {
@@ -138,8 +147,8 @@ function findDockerfile(options: Options, main: MainContext): Promise<Dockerfile
   return readDockerfile({
     dockerfile: options.dockerfile,
     dockerfileText: text,
-    contextPath: options.context === undefined ? undefined : main.path,
-    base: main.local || options.context === undefined ? process.cwd() : main.path,
+    contextPath: main.path,
+    base: main.local || main.path === undefined ? process.cwd() : main.path,
   });
 }
 

@@ -18,9 +18,6 @@ import { gcLock, openStore, type Store } from './open.js';
 import { type LiveLease, readLeases } from './protect.js';
 import { dropRecord, listRecords } from './record-file.js';
 
-/** A writer that has not touched its temporary file for this long is gone, milliseconds. */
-const staleIngest = 24 * 3600 * 1000;
-
 export async function prune(options: PruneOptions, { emit, signal }: OperationContext): Promise<PruneResult> {
   const store = await openStore({ root: options.root, warn: (message) => emit({ type: 'notice', message }) });
   const lock = await acquireLock(gcLock(store.root), 'exclusive', signal);
@@ -39,10 +36,13 @@ export async function prune(options: PruneOptions, { emit, signal }: OperationCo
     if (options.dryRun) return result;
     await take(store, plan, grave);
     removeDead(store.root, dead, live.length === 0, grave);
+    // Who writes a blob has a lease: what is older than all of them nobody goes on with.
+    const untouchedMs =
+      live.length === 0 ? -Infinity : Date.now() - Math.min(...live.map(({ since }) => since));
+    result.bytes += await removeStaleIngest(join(store.root, 'oci'), untouchedMs);
   } finally {
     lock.release();
   }
-  result.bytes += await removeStaleIngest(join(store.root, 'oci'), staleIngest);
   await removePath(join(store.root, 'tmp'), grave.slice(join(store.root, 'tmp').length + 1));
   return result;
 }
