@@ -34,7 +34,14 @@ for (const name of readdirSync(root)) {
 
 test("every rule has a name of its own, a description, and a page if it is BuildKit's", () => {
   assert.equal(new Set(rules.map(({ name }) => name)).size, rules.length);
-  const ours = ['SwallowedComment', 'TypographicCharacter', 'HeredocWithBlank', 'InvalidTrigger'];
+  const ours = [
+    'SwallowedComment',
+    'TypographicCharacter',
+    'HeredocWithBlank',
+    'InvalidTrigger',
+    'SecretValue',
+    'MetadataOnlyRun',
+  ];
   for (const { name, description, url } of rules) {
     assert.ok(description.length > 10, name);
     assert.equal(url === undefined, ours.includes(name), name);

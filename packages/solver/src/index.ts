@@ -4,7 +4,7 @@ export * from './interfaces.js';
 export { digestOf, encode } from './keys/encode.js';
 export { keyVersion } from './keys/op-key.js';
 export { findTarget } from './lower/stages.js';
-export { planBuild } from './lower/plan-build.js';
+export { planBuild, tryPlan } from './lower/plan-build.js';
 export * from './ops.js';
 export * from './outline.js';
 export * from './plan.js';

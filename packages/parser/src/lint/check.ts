@@ -35,16 +35,17 @@ export function checkDockerfile(file: Dockerfile, options: CheckOptions = {}): L
 
 /**
  * The error that `error=true` makes of findings, undefined where there is none. BuildKit's words:
- * `lint violation found for rules: A, B`.
+ * `lint violation found for rules: A, B`. Rules of our own do not count: what BuildKit builds is built.
  */
 export function lintViolation(
   file: Dockerfile,
   lints: readonly Lint[],
   options: CheckOptions = {},
 ): TsbuildError | undefined {
-  const [first] = lints;
+  const counted = lints.filter(({ url }) => url !== undefined);
+  const [first] = counted;
   if (first === undefined || !directiveOf(file, options).error) return undefined;
-  const names = [...new Set(lints.map(({ rule }) => rule))].sort();
+  const names = [...new Set(counted.map(({ rule }) => rule))].sort();
   return new TsbuildError('TSB_LINT_VIOLATION', `lint violation found for rules: ${names.join(', ')}`, {
     hint: 'Put right what the warnings name, or skip a rule with # check=skip=RULE;error=true.',
     source: { file: file.filename, text: file.text, range: first.range },

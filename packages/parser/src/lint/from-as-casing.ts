@@ -9,10 +9,11 @@ export const fromAsCasing: Rule = {
   check({ file }, report) {
     for (const { from } of file.stages) {
       const { keyword, asKeyword } = from;
-      // A keyword in mixed case is told by ConsistentInstructionCasing.
-      if (asKeyword === undefined || (keyword !== lower(keyword) && keyword !== keyword.toUpperCase()))
-        continue;
-      if ((asKeyword === lower(asKeyword)) === (keyword === lower(keyword))) continue;
+      if (asKeyword === undefined) continue;
+      // A FROM in mixed case is told by ConsistentInstructionCasing.
+      const upper = keyword === keyword.toUpperCase();
+      if (!upper && keyword !== lower(keyword)) continue;
+      if (asKeyword === (upper ? asKeyword.toUpperCase() : lower(asKeyword))) continue;
       report(`'${asKeyword}' and '${keyword}' keywords' casing do not match`, from.range);
     }
   },

@@ -14,10 +14,12 @@ import { invalidTrigger } from './invalid-trigger.js';
 import { jsonArgsRecommended } from './json-args-recommended.js';
 import { legacyKeyValueFormat } from './legacy-key-value-format.js';
 import { maintainerDeprecated } from './maintainer-deprecated.js';
+import { metadataOnlyRun } from './metadata-only-run.js';
 import { multipleInstructionsDisallowed } from './multiple-instructions-disallowed.js';
 import { noEmptyContinuation } from './no-empty-continuation.js';
 import { redundantTargetPlatform } from './redundant-target-platform.js';
 import { reservedStageName } from './reserved-stage-name.js';
+import { secretValue } from './secret-value.js';
 import { secretsUsedInArgOrEnv } from './secrets-used-in-arg-or-env.js';
 import { stageNameCasing } from './stage-name-casing.js';
 import { swallowedComment } from './swallowed-comment.js';
@@ -54,4 +56,6 @@ export const rules: readonly Rule[] = [
   typographicCharacter,
   heredocWithBlank,
   invalidTrigger,
+  secretValue,
+  metadataOnlyRun,
 ];

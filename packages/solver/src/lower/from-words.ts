@@ -1,5 +1,5 @@
 /** The words of FROM, expanded: they know the ARGs before the first FROM alone. */
-import { parsePlatform, type Platform } from '@tsbuild/core';
+import { didYouMean, parsePlatform, type Platform } from '@tsbuild/core';
 import { type Dockerfile, expandWord, type Stage } from '@tsbuild/parser';
 import type { Env } from './env.js';
 import { fault, locate, placed } from './fault.js';
@@ -11,12 +11,17 @@ export interface FromWords {
 
 export function expandFrom(dockerfile: Dockerfile, globals: Env, { from }: Stage): FromWords {
   return placed(locate(dockerfile, from.range), undefined, () => {
-    const expand = (raw: string) => expandWord(raw, (name) => globals.get(name), dockerfile.escape).value;
-    const image = expand(from.image);
+    const known = [...globals.keys()];
+    const expand = (raw: string) => {
+      const { value, unset } = expandWord(raw, (name) => globals.get(name), dockerfile.escape);
+      const near = unset.map((name) => didYouMean(name, known)).find((text) => text !== '');
+      return { value, near: near ?? '' };
+    };
+    const { value: image, near } = expand(from.image);
     if (image === '') {
       throw fault(
         'BLANK_BASE',
-        `base name (${from.image}) should not be blank`,
+        `base name (${from.image}) should not be blank${near}`,
         'Give its ARG a default before the first FROM, or pass --build-arg.',
       );
     }
@@ -25,9 +30,9 @@ export function expandFrom(dockerfile: Dockerfile, globals: Env, { from }: Stage
   });
 }
 
-function readPlatform(written: string, value: string): Platform {
+function readPlatform(written: string, { value, near }: { value: string; near: string }): Platform {
   const hint = 'Write --platform=linux/amd64, or --platform=$BUILDPLATFORM.';
-  if (value === '') throw fault('PLATFORM', `empty platform value from expression ${written}`, hint);
+  if (value === '') throw fault('PLATFORM', `empty platform value from expression ${written}${near}`, hint);
   try {
     return parsePlatform(value);
   } catch (error) {

@@ -62,6 +62,26 @@ export async function planBuild(
   };
 }
 
+/**
+ * Plans the target, or without one every stage, and throws the plan away: for what is wrong with a Dockerfile.
+ * @throws TsbuildError as planBuild does
+ */
+export async function tryPlan(
+  dockerfile: Dockerfile,
+  options: PlanOptions,
+  resolver: SourceResolver,
+): Promise<void> {
+  const last = findTarget(dockerfile, options.target);
+  const globals = globalArgs(dockerfile, options, last.name);
+  readEpoch(options, globals);
+  const showStage = hasSeveralSources(dockerfile);
+  for (const target of options.target === undefined ? dockerfile.stages : [last]) {
+    const prepared = await prepareStages({ dockerfile, options, resolver, globals, target });
+    const graph = new GraphBuilder();
+    new StageLowerer({ dockerfile, options, graph, globals, showStage }, prepared).lower(target.index);
+  }
+}
+
 /** SOURCE_DATE_EPOCH as a --build-arg, or as a global ARG with a default. */
 function readEpoch(options: PlanOptions, globals: Env): number | undefined {
   const given = own(options.buildArgs, 'SOURCE_DATE_EPOCH');

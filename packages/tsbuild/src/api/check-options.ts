@@ -51,6 +51,7 @@ const describing: check.Fields<api.DockerfileOptions> = {
   dockerfileText: text,
   target: text,
   buildArgs: map,
+  buildContexts: map,
   platforms: texts,
 };
 const reference = { reference: required(text) };
@@ -72,7 +73,6 @@ const operations: Record<OperationName, check.Check> = {
       check.fields<api.SecretSpec>({ id: required(text), src: check.path, env: text, value: check.bytes }),
     ),
     ssh: check.list(check.fields<api.SshSpec>({ id: required(text), socket: check.path })),
-    buildContexts: map,
     allow: texts,
     ulimits: check.list(
       check.fields<api.UlimitSpec>({

@@ -17,6 +17,7 @@ import type {
   Outline,
   OutlineTarget,
   SourceRange,
+  TsbuildError,
 } from '@tsbuild/core';
 
 export type { BuildEvent, EventSink, Outline, OutlineTarget };
@@ -154,7 +155,10 @@ export interface BuildOptions extends CallOptions, RegistryOptions {
 export interface DockerfileOptions
   extends CallOptions,
     RegistryOptions,
-    Pick<BuildOptions, 'context' | 'dockerfile' | 'dockerfileText' | 'target' | 'buildArgs' | 'platforms'> {}
+    Pick<
+      BuildOptions,
+      'context' | 'dockerfile' | 'dockerfileText' | 'target' | 'buildArgs' | 'buildContexts' | 'platforms'
+    > {}
 
 export interface CheckOptions extends DockerfileOptions {
   /**
@@ -181,6 +185,8 @@ export interface CheckResult {
   file: DockerfileText;
   /** In order of place. */
   warnings: CheckFinding[];
+  /** What makes a build fail before any step runs; what keeps the file from being parsed is thrown. */
+  error?: TsbuildError;
 }
 
 export interface OutlineResult extends Outline {

@@ -80,7 +80,11 @@ export function registryOptions(args: Args): RegistryOptions {
   };
 }
 
-function textPairs(flag: string, items: readonly string[], needsValue = false): Record<string, string> {
+export function textPairs(
+  flag: string,
+  items: readonly string[],
+  needsValue = false,
+): Record<string, string> {
   return Object.fromEntries(
     [...parsePairs(flag, items, needsValue)].map(([key, value]) => [key, value ?? '']),
   );

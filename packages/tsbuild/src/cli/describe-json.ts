@@ -6,10 +6,7 @@ import type { CheckResult, DockerfileText, OutlineResult, TargetsResult } from '
 /** A list that is empty is left out, as Go does it. */
 const some = <T>(name: string, items: readonly T[]) => (items.length === 0 ? {} : { [name]: items });
 
-export function checkJson(
-  { file, warnings }: Pick<CheckResult, 'warnings'> & { file?: DockerfileText },
-  error?: TsbuildError,
-): string {
+export function checkJson({ file, warnings, error }: CheckResult): string {
   const found = warnings.map(({ rule, description, url, message, range }) => ({
     ruleName: rule,
     description,
@@ -20,9 +17,7 @@ export function checkJson(
   return print({
     // Go's nil slice.
     warnings: found.length === 0 ? null : found,
-    ...(file === undefined
-      ? {}
-      : { sources: [{ filename: basename(file.name), data: base64(file), language: 'Dockerfile' }] }),
+    sources: [{ filename: basename(file.name), data: base64(file), language: 'Dockerfile' }],
     ...(error === undefined ? {} : { buildError: buildError(error) }),
   });
 }

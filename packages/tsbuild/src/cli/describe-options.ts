@@ -3,7 +3,7 @@ import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { TsbuildError } from '@tsbuild/core';
 import type { DockerfileOptions } from '../api/types.js';
-import { registryOptions, storeOptions } from './build-options.js';
+import { registryOptions, storeOptions, textPairs } from './build-options.js';
 import type { Io } from './io.js';
 import type { Args } from './parse.js';
 import { readAll } from './stdin.js';
@@ -17,6 +17,9 @@ export async function describeOptions(args: Args, io: Io): Promise<DockerfileOpt
     ...(await source(args, io)),
     ...(target ? { target } : {}),
     buildArgs: parseVariables('build-arg', args.list('build-arg'), io.env),
+    ...(args.has('build-context')
+      ? { buildContexts: textPairs('build-context', args.list('build-context'), true) }
+      : {}),
     ...(args.has('platform') ? { platforms: parsePlatforms(args.list('platform')) } : {}),
     signal: io.signal,
   };

@@ -2,7 +2,7 @@
 import { relative, sep } from 'node:path';
 import type { SourceRange, TsbuildError } from '@tsbuild/core';
 import { rules } from '@tsbuild/parser';
-import type { CheckFinding } from '../api/types.js';
+import type { CheckResult } from '../api/types.js';
 import { packageVersion } from './version.js';
 
 interface Result {
@@ -12,15 +12,9 @@ interface Result {
   range: SourceRange | undefined;
 }
 
-/** @param error what kept the Dockerfile from being read or checked: the only result then */
-export function sarif(
-  file: string,
-  cwd: string,
-  findings: readonly CheckFinding[],
-  error?: TsbuildError,
-): string {
+export function sarif({ file, warnings, error }: CheckResult, cwd: string): string {
   const results: Result[] = [
-    ...findings.map(({ rule, message, range }): Result => ({ id: rule, level: 'warning', message, range })),
+    ...warnings.map(({ rule, message, range }): Result => ({ id: rule, level: 'warning', message, range })),
     ...(error === undefined
       ? []
       : [{ id: error.code, level: 'error' as const, message: withHint(error), range: error.source?.range }]),
@@ -36,7 +30,7 @@ export function sarif(
       ? []
       : [{ id: error.code, shortDescription: { text: 'The Dockerfile cannot be built.' } }]),
   ];
-  const uri = uriOf(file, cwd);
+  const uri = uriOf(file.name, cwd);
   const run = {
     tool: { driver: { name: 'tsbuild', semanticVersion: packageVersion(), rules: described } },
     columnKind: 'utf16CodeUnits',

@@ -1,6 +1,6 @@
 /** One build, from options to outputs: context, Dockerfile, plan, solve, export. */
 import { randomBytes } from 'node:crypto';
-import { type EventSink, formatPlatform } from '@tsbuild/core';
+import { type EventSink, formatPlatform, PatternMatcher } from '@tsbuild/core';
 import { parseDockerfile } from '@tsbuild/parser';
 import { normalizeReference } from '@tsbuild/registry';
 import { type BuildPlan, planBuild, type SourceResolver, solve } from '@tsbuild/solver';
@@ -48,10 +48,16 @@ export async function runBuild(options: Options, context: OperationContext): Pro
       pull: options.pull ?? false,
       buildContexts: options.buildContexts ?? {},
     });
+    const patterns = prepared.contexts.get('context')?.ignore?.patterns;
+    const ignored = patterns === undefined ? {} : { ignore: new PatternMatcher(patterns) };
     const shown = showResolving(resolver, context.emit);
     const plans = await Promise.all(
       platforms.map((wanted) =>
-        planBuild(tree, planOptions(options, wanted, context.signal, platforms.length > 1), shown),
+        planBuild(
+          tree,
+          { ...planOptions(options, wanted, context.signal, platforms.length > 1), ...ignored },
+          shown,
+        ),
       ),
     );
     const warnings = emitWarnings(plans, dockerfile.name, context.emit);

@@ -1,13 +1,7 @@
 /** What can be told of a Dockerfile without building it: its checks, what its target takes, its targets. */
-import {
-  formatPlatform,
-  hostPlatform,
-  parsePlatform,
-  PatternMatcher,
-  type TsbuildError,
-} from '@tsbuild/core';
-import { checkDockerfile, type Dockerfile, parseDockerfile } from '@tsbuild/parser';
-import { findTarget, outlineOf, stagesNeeded, targetsOf } from '@tsbuild/solver';
+import { formatPlatform, hostPlatform, parsePlatform, PatternMatcher, TsbuildError } from '@tsbuild/core';
+import { checkDockerfile, type Dockerfile, lintViolation, parseDockerfile } from '@tsbuild/parser';
+import { findTarget, outlineOf, type PlanOptions, stagesNeeded, targetsOf, tryPlan } from '@tsbuild/solver';
 import type {
   CheckOptions,
   CheckResult,
@@ -16,6 +10,7 @@ import type {
   TargetsResult,
 } from '../api/types.js';
 import { type BaseImage, baseImageFacts } from './base-image-facts.js';
+import { offlineResolver } from '../resolve/offline.js';
 import type { OperationContext } from './context.js';
 import { prepareContext } from './prepare-context.js';
 
@@ -41,16 +36,15 @@ export async function check(
     ...(target === undefined ? {} : { stages: stagesNeeded(file, scope) }),
     ...(ignore === undefined ? {} : { ignore }),
   };
-  const errors: TsbuildError[] = [];
   let lints = checkDockerfile(file, {
     ...rules,
-    onError: (error) => errors.push(error),
+    // What cannot be expanded is an error of planning too, which has more to say.
+    onError() {},
     baseImage: (reference, platform) => void asked.push({ reference, platform }),
   });
-  const [first] = errors;
-  if (first !== undefined) throw first;
   if (options.resolve === true && asked.length > 0)
     lints = checkDockerfile(file, { ...rules, baseImage: await baseImageFacts(asked, options, context) });
+  const error = (await planFault(file, options, context)) ?? lintViolation(file, lints, rules);
   return {
     file: { name: file.filename, text: file.text },
     warnings: lints.map(({ rule, message, description, url, range }) => ({
@@ -61,7 +55,41 @@ export async function check(
       line: range.startLine,
       range,
     })),
+    ...(error === undefined ? {} : { error }),
   };
+}
+
+/**
+ * What makes the Dockerfile fail before any step runs. Images are taken for empty: where a line uses variables, which
+ * its image may set, nothing is said.
+ */
+async function planFault(
+  file: Dockerfile,
+  options: Options,
+  { signal }: OperationContext,
+): Promise<TsbuildError | undefined> {
+  const plan: PlanOptions = {
+    ...scopeOf(options),
+    labels: {},
+    platformExplicit: false,
+    noCache: false,
+    network: 'host',
+    entitlements: ['security.insecure', 'device'],
+    extraHosts: [],
+    ulimits: [],
+    namedContexts: Object.keys(options.buildContexts ?? {}),
+    signal,
+  };
+  try {
+    await tryPlan(file, plan, offlineResolver(options.buildContexts ?? {}));
+  } catch (error) {
+    if (!TsbuildError.is(error) || error.source === undefined) throw error;
+    const { range } = error.source;
+    const lines = file.text.split('\n').slice(range.startLine - 1, range.endLine);
+    const uses = lines.some((line) => line.includes('$') && !/^\s*FROM\s/i.test(line));
+    return uses && !/SUBSTITUTION|UNCLOSED/.test(error.code) ? undefined : error;
+  }
+  return undefined;
 }
 
 /** @throws TsbuildError TSB_GRAPH_*, TSB_PARSE_*, and what reading the context throws */

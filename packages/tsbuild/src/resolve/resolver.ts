@@ -95,7 +95,8 @@ async function toResolved(
 }
 
 /** docker-image://scratch: no layers, nothing to fetch. */
-function emptyImage(platform: Platform): ResolvedImage {
+/** What `docker-image://scratch` gives. */
+export function emptyImage(platform: Platform): ResolvedImage {
   return {
     op: {
       kind: 'image',

@@ -137,6 +137,30 @@ test('check: a Dockerfile that cannot be read is told in the format that was ask
   assert.match(plain.err, /2 \| >>> COPPY a b/);
 });
 
+test('check: what fails before any step runs is told, after the findings', async () => {
+  const table: [dockerfile: string, code: string, line: number][] = [
+    ['FROM scratch\nCOPY --from=9 a b\n', 'TSB_GRAPH_NO_STAGE', 2],
+    ['FROM scratch AS a\nCOPY --from=b x y\nFROM scratch AS b\n', 'TSB_GRAPH_STAGE_ORDER', 2],
+    ['FROM scratch\nEXPOSE 99999\n', 'TSB_GRAPH_EXPOSE', 2],
+    ['FROM scratch AS unused\nSTOPSIGNAL foo\nFROM scratch\n', 'TSB_GRAPH_STOPSIGNAL', 2],
+    ['FROM --platform=a/b/c/d scratch\n', 'TSB_GRAPH_PLATFORM', 1],
+    ['FROM Busybox:latest\n', 'TSB_RESOLVE_BAD_REFERENCE', 1],
+    ['# check=error=true\nFROM scratch AS A\n', 'TSB_LINT_VIOLATION', 2],
+  ];
+  for (const [dockerfileText, code, line] of table) {
+    const { error } = await check({ dockerfileText });
+    assert.deepEqual([error?.code, error?.source?.range.startLine], [code, line], dockerfileText);
+  }
+  const own = await check({ dockerfileText: '# check=error=true\nFROM scratch\nRUN chown -R 1 /x\n' });
+  assert.deepEqual([own.warnings.length, own.error], [1, undefined]);
+  // The image may set the variable.
+  assert.equal((await check({ dockerfileText: 'FROM busybox\nVOLUME $DIR\n' })).error, undefined);
+  const cli = await tsbuild(['check', '-f', '-'], 'FROM scratch AS A\nSTOPSIGNAL foo\n');
+  assert.match(cli.out, /^Check complete, 1 warning/);
+  assert.match(cli.err, /invalid signal: foo/);
+  assert.equal(cli.status, 1);
+});
+
 test('check: SARIF names rule, file and region', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'tsbuild-check-'));
   try {

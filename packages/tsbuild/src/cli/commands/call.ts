@@ -1,7 +1,7 @@
 /** Tells about a Dockerfile what `tsbuild check` and `tsbuild build --call` ask. */
 import { exitCodeOf, TsbuildError } from '@tsbuild/core';
 import { check, outline, targets } from '../../api/operations.js';
-import type { DockerfileOptions } from '../../api/types.js';
+import type { CheckResult, DockerfileOptions } from '../../api/types.js';
 import type { Call } from '../call-method.js';
 import { checkJson, outlineJson, targetsJson } from '../describe-json.js';
 import { describeOptions } from '../describe-options.js';
@@ -39,25 +39,20 @@ async function runCheck(
   options: DockerfileOptions & { resolve: boolean },
   io: Io,
 ): Promise<number> {
+  let result: CheckResult;
   try {
-    const result = await check(options);
-    const { file, warnings } = result;
-    const text = {
-      text: () => checkText(result),
-      json: () => checkJson(result),
-      sarif: () => sarif(file.name, io.cwd, warnings),
-    };
-    io.stdout.write(text[format]());
-    return warnings.length === 0 || ignoreStatus ? 0 : 1;
+    result = await check(options);
   } catch (error) {
-    // A program that reads the result is told of a Dockerfile that cannot be built in the same form.
+    // A program that reads the result is told of a Dockerfile that cannot be parsed in the same form.
     if (format === 'text' || !TsbuildError.is(error) || error.source === undefined) throw error;
     const { file: name, text } = error.source;
-    io.stdout.write(
-      format === 'json'
-        ? checkJson({ file: { name, text }, warnings: [] }, error)
-        : sarif(name, io.cwd, [], error),
-    );
-    return exitCodeOf(error);
+    result = { file: { name, text }, warnings: [], error };
   }
+  const { error } = result;
+  if (format === 'json') io.stdout.write(checkJson(result));
+  else if (format === 'sarif') io.stdout.write(sarif(result, io.cwd));
+  else if (error === undefined || result.warnings.length > 0) io.stdout.write(checkText(result));
+  if (error !== undefined && format === 'text') throw error;
+  if (error !== undefined) return exitCodeOf(error);
+  return result.warnings.length === 0 || ignoreStatus ? 0 : 1;
 }

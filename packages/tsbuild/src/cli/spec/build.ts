@@ -238,6 +238,7 @@ export const checkSpec: CommandSpec = {
     targetFlag,
     buildArgFlag,
     platformFlag,
+    buildContextFlag,
     {
       name: 'format',
       type: 'string',
