@@ -27,6 +27,7 @@ export type { Lines, OutlineArg, OutlineInput } from '@tsbuild/core';
 export interface CallOptions {
   /** Folder of the store. Default: /var/lib/tsbuild for root, else $XDG_DATA_HOME/tsbuild or ~/.local/share/tsbuild. */
   root?: string;
+  /** Cancels the call. */
   signal?: AbortSignal;
   /** Progress. Called in order; what it throws is thrown at the caller once the call has ended. */
   onEvent?: EventSink;
@@ -43,10 +44,13 @@ export interface RegistryOptions {
 export type NetworkMode = 'default' | 'none' | 'host';
 
 export interface SecretSpec {
+  /** As the Dockerfile has it. */
   id: string;
-  /** One of these says where the value comes from; none of them: the environment variable or file named like the id. */
+  /** Path of a file. Without `src`, `env` and `value`: the environment variable, else the file, named like the id. */
   src?: string;
+  /** Name of an environment variable. */
   env?: string;
+  /** The secret itself. */
   value?: string | Uint8Array;
 }
 
@@ -58,12 +62,16 @@ export interface SshSpec {
 }
 
 export interface UlimitSpec {
+  /** As in setrlimit(2), in lower case: nofile, nproc, core … */
   name: string;
+  /** In the units of setrlimit(2); -1 is no limit. */
   soft: number;
+  /** As `soft`. */
   hard: number;
 }
 
 export interface HostEntry {
+  /** Name for /etc/hosts. */
   name: string;
   /** An address, or `host-gateway`. */
   address: string;
@@ -85,6 +93,7 @@ export interface ImageAttributes {
   ociMediatypes?: boolean;
   /** With a source date epoch: also clamp the times of files in new layers. */
   rewriteTimestamp?: boolean;
+  /** Annotations of the manifest, beside those of the build. */
   annotations?: Record<string, string>;
 }
 
@@ -117,9 +126,13 @@ export interface BuildOptions extends CallOptions, RegistryOptions {
   dockerfile?: string;
   /** The Dockerfile itself. */
   dockerfileText?: string;
+  /** Stage to build. Default: the last one. */
   target?: string;
+  /** Values of ARG. */
   buildArgs?: Record<string, string>;
+  /** Labels of the image, over those of the Dockerfile. */
   labels?: Record<string, string>;
+  /** Annotations of the manifest; a prefix (`index:`, `manifest-descriptor:` …) puts them elsewhere. */
   annotations?: Record<string, string>;
   /** Names of the image. */
   tags?: string[];
@@ -129,25 +142,33 @@ export interface BuildOptions extends CallOptions, RegistryOptions {
   noCache?: boolean | string[];
   /** Ask the registry for a newer image even where the store has one of that name. */
   pull?: boolean;
+  /** Network of RUN steps. Default: host. */
   network?: NetworkMode;
+  /** Lines of /etc/hosts in RUN steps. */
   addHosts?: HostEntry[];
+  /** Where the result goes. Default: the store, under the tags. */
   outputs?: OutputSpec[];
   /** Also push the image under its tags. */
   push?: boolean;
+  /** For RUN --mount=type=secret. */
   secrets?: SecretSpec[];
+  /** For RUN --mount=type=ssh. */
   ssh?: SshSpec[];
   /** name → folder, docker-image://REF, oci-layout://PATH[:TAG|@DIGEST], target:NAME, http(s) or git URL. */
   buildContexts?: Record<string, string>;
   /** Entitlements: network.host, security.insecure, device. */
   allow?: string[];
+  /** Resource limits of RUN steps. */
   ulimits?: UlimitSpec[];
   /** Bytes of /dev/shm in RUN. */
   shmSize?: number;
+  /** Parent of the cgroups of RUN steps. */
   cgroupParent?: string;
   /** Seconds since the epoch; default: the environment's SOURCE_DATE_EPOCH. */
   sourceDateEpoch?: number;
   /** Only check: parse, lint and plan the Dockerfile, resolve its images, run nothing. */
   check?: boolean;
+  /** Default: overlay where it works. */
   snapshotter?: 'overlay' | 'copy';
 }
 
@@ -170,18 +191,23 @@ export interface CheckOptions extends DockerfileOptions {
 
 /** The Dockerfile that was read. */
 export interface DockerfileText {
+  /** Path or name as it was given. */
   name: string;
+  /** All of it. */
   text: string;
 }
 
 export interface CheckFinding extends BuildWarning {
   /** What the rule asks for, whatever was found. */
   description: string;
+  /** Counts from 1. */
   line: number;
+  /** The place in the Dockerfile. */
   range: SourceRange;
 }
 
 export interface CheckResult {
+  /** What was checked. */
   file: DockerfileText;
   /** In order of place. */
   warnings: CheckFinding[];
@@ -190,25 +216,33 @@ export interface CheckResult {
 }
 
 export interface OutlineResult extends Outline {
+  /** What was read. */
   file: DockerfileText;
 }
 
 export interface TargetsResult {
+  /** What was read. */
   file: DockerfileText;
+  /** Stages, in order. */
   targets: OutlineTarget[];
 }
 
 /** What `docker buildx build --metadata-file` writes, the same names. */
 export interface BuildMetadata {
+  /** A name of this build, another one each time. */
   'buildx.build.ref': string;
+  /** Digest of the manifest or index. */
   'containerimage.digest'?: Digest;
+  /** Digest of the config. */
   'containerimage.config.digest'?: Digest;
+  /** Descriptor of the manifest or index. */
   'containerimage.descriptor'?: Descriptor;
   /** Names, joined by commas. */
   'image.name'?: string;
 }
 
 export interface OutputResult {
+  /** Which output this is the result of. */
   type: OutputSpec['type'];
   /** Path where one was given. */
   dest?: string;
@@ -219,9 +253,13 @@ export interface OutputResult {
 }
 
 export interface BuildWarning {
+  /** Name of the build check. */
   rule: string;
+  /** What is wrong. */
   message: string;
+  /** Page about the check. */
   url?: string;
+  /** Line of the Dockerfile, from 1. */
   line?: number;
 }
 
@@ -232,9 +270,13 @@ export interface BuildResult {
   configDigest?: Digest;
   /** Full names (`docker.io/library/x:latest`). */
   names: string[];
+  /** What it was built for, `os/arch[/variant]`. */
   platforms: string[];
+  /** One for each output, in order. */
   outputs: OutputResult[];
+  /** Build checks that were not passed. */
   warnings: BuildWarning[];
+  /** What `--metadata-file` of the command line writes. */
   metadata: BuildMetadata;
 }
 
@@ -246,6 +288,7 @@ export interface BuildResult {
 export interface BuildPromise extends Promise<BuildResult>, AsyncIterable<BuildEvent> {}
 
 export interface PullOptions extends CallOptions, RegistryOptions {
+  /** Name, with a tag or a digest. */
   reference: string;
   /** Default: this machine's. */
   platform?: string;
@@ -264,21 +307,26 @@ export interface PushOptions
 export interface PushResult {
   /** Full name it was pushed under. */
   name: string;
+  /** Digest of the manifest or index as the registry has it. */
   digest: Digest;
 }
 
 export interface TagOptions extends CallOptions {
   /** Name, digest or id of an image in the store. */
   source: string;
+  /** Further name, also one that another image has. */
   name: string;
 }
 
 export interface RemoveOptions extends CallOptions {
+  /** Names, digests or ids; a digest or id takes all its names away. */
   references: string[];
 }
 
 export interface RemovedImage {
+  /** Full name that was taken away. */
   name: string;
+  /** Digest of the manifest or index that it named. */
   digest: Digest;
 }
 
@@ -290,6 +338,7 @@ export interface InspectOptions extends CallOptions {
 }
 
 export interface RunResult {
+  /** Status of the command; 128 + number where a signal ended it. */
   exitCode: number;
 }
 
@@ -301,7 +350,9 @@ export interface ImageSummary {
   familiarName: string;
   /** Digest of manifest or index. */
   digest: Digest;
+  /** Digest of the config ("image id"); only of an image of one platform. */
   configDigest?: Digest;
+  /** `os/arch[/variant]` of each that is in the store. */
   platforms: string[];
   /** RFC 3339. */
   created?: string;
@@ -310,21 +361,30 @@ export interface ImageSummary {
 }
 
 export interface ImageDetails {
+  /** Full name, where it has one. */
   name?: string;
+  /** Digest of manifest or index. */
   digest: Digest;
+  /** Descriptor of the manifest. */
   descriptor: Descriptor;
   /** Where the name is of an index. */
   index?: ImageIndex;
+  /** Manifest of the platform. */
   manifest: ImageManifest;
+  /** Config of the platform. */
   config: ImageConfig;
 }
 
 export interface HistoryLine {
+  /** RFC 3339. */
   created?: string;
+  /** The instruction. */
   createdBy: string;
+  /** What made it, `buildkit.dockerfile.v0` for instructions. */
   comment?: string;
   /** Bytes of the layer's blob; 0 for an entry without one. */
   size: number;
+  /** Digest of the layer's tar; absent for an entry without one. */
   diffId?: Digest;
 }
 
@@ -335,12 +395,16 @@ export interface ImportOptions extends CallOptions {
   reference?: string;
   /** Dockerfile instructions for the config: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, USER, VOLUME, WORKDIR, … */
   changes?: string[];
+  /** Comment in the image's history. Default: imported. */
   message?: string;
+  /** Platform that is written into the config. Default: this machine's. */
   platform?: string;
 }
 
 export interface ImportedImage {
+  /** Digest of the first image's manifest or index. */
   digest: Digest;
+  /** Full names. */
   names: string[];
 }
 
@@ -350,7 +414,9 @@ export interface LoadOptions extends CallOptions {
 }
 
 export interface SaveOptions extends CallOptions {
+  /** Names, digests or ids of images in the store. */
   references: string[];
+  /** Where the archive goes; with `folder` a path. */
   dest: FileDestination;
   /** Default: docker. */
   format?: 'docker' | 'oci';
@@ -365,28 +431,43 @@ export interface RunOptions extends CallOptions, RegistryOptions {
   command?: string[];
   /** Replaces the entry point; an empty list clears it. */
   entrypoint?: string[];
+  /** Variables, over those of the image. */
   env?: Record<string, string>;
+  /** Folders and files of this machine in the container. */
   volumes?: { source: string; target: string; readonly?: boolean }[];
+  /** Default: the image's. */
   workdir?: string;
+  /** `name|uid[:group|gid]`. Default: the image's. */
   user?: string;
+  /** Default: the first twelve digits of the image's digest. */
   hostname?: string;
+  /** Default: host. */
   network?: 'host' | 'none';
   /** Needs the caller's standard input to be a terminal. */
   tty?: boolean;
+  /** Keep standard input open. */
   interactive?: boolean;
+  /** Default: this machine's. */
   platform?: string;
 }
 
 export interface LoginOptions {
+  /** `host[:port]`. */
   registry: string;
+  /** Name of the account. */
   username: string;
+  /** Password or token. */
   password: string;
+  /** As in `RegistryOptions`. */
   insecureRegistries?: string[];
+  /** As in `RegistryOptions`. */
   registriesConf?: string;
+  /** Cancels the call. */
   signal?: AbortSignal;
 }
 
 export interface LogoutOptions {
+  /** `host[:port]`. */
   registry: string;
 }
 
@@ -402,8 +483,11 @@ export interface PruneOptions extends CallOptions {
 }
 
 export interface PruneResult {
+  /** Cache records that went. */
   records: number;
+  /** Snapshots that went. */
   snapshots: number;
+  /** Blobs that went. */
   blobs: number;
   /** Bytes freed (or that would be). */
   bytes: number;
@@ -412,19 +496,26 @@ export interface PruneResult {
 export interface DiskUsage {
   /** Bytes. */
   total: number;
+  /** Bytes that prune() would free now. */
   reclaimable: number;
+  /** Each image with the bytes of its blobs. */
   images: { name: string; digest: Digest; bytes: number }[];
   /** Bytes of blobs, each counted once. */
   blobs: { count: number; bytes: number };
+  /** Bytes of file systems of steps and layers. */
   snapshots: { count: number; bytes: number };
+  /** Bytes of RUN --mount=type=cache. */
   cacheMounts: { count: number; bytes: number };
+  /** Results of steps that can be reused. */
   records: DiskUsageRecord[];
 }
 
 export interface DiskUsageRecord {
+  /** Cache key. */
   key: Digest;
   /** The step. */
   description: string;
+  /** RFC 3339. */
   createdAt: string;
   /** When a build last used it, RFC 3339. */
   usedAt: string;

@@ -7,6 +7,7 @@ import { type EventSink, TsbuildError } from '@tsbuild/core';
 import { helperPath } from '@tsbuild/native';
 import { cancelled, isCancellation } from './cancel.js';
 import { engineProgram } from './locate.js';
+import { inputStreamError, outputStreamError } from './stream-error.js';
 import {
   deserializeError,
   type FromEngine,
@@ -185,13 +186,11 @@ function connectStreams(child: ChildProcess, streams: CallStreams, broken: () =>
   const copies = [
     ...streams.inputs.map((input, index) => {
       const pipe = child.stdio[firstStream + index] as Writable;
-      return guard(feed(input, pipe, signal), (cause) =>
-        streamError('TSB_CONTEXT_STREAM', 'the stream of the context failed', cause),
-      );
+      return guard(feed(input, pipe, signal), inputStreamError);
     }),
     ...streams.outputs.map(({ stream }, index) => {
       const pipe = child.stdio[firstStream + streams.inputs.length + index] as Readable;
-      return guard(pipeline(pipe, stream, { end: false, signal }), outputError);
+      return guard(pipeline(pipe, stream, { end: false, signal }), outputStreamError);
     }),
   ];
   const ours = streams.outputs.filter(({ end }) => end).map(({ stream }) => stream);
@@ -202,7 +201,7 @@ function connectStreams(child: ChildProcess, streams: CallStreams, broken: () =>
       await Promise.all(
         ours.map((stream) => {
           stream.end();
-          return guard(finished(stream, { readable: false, signal }), outputError);
+          return guard(finished(stream, { readable: false, signal }), outputStreamError);
         }),
       );
       if (fault) throw fault;
@@ -237,18 +236,4 @@ async function feed(input: Readable, pipe: Writable, stop: AbortSignal): Promise
   } finally {
     stop.removeEventListener('abort', drop);
   }
-}
-
-const outputError = (cause: Error): TsbuildError =>
-  streamError('TSB_STORE_OUTPUT', 'cannot write to the stream of an output', cause);
-
-function streamError(
-  code: 'TSB_CONTEXT_STREAM' | 'TSB_STORE_OUTPUT',
-  what: string,
-  cause: Error,
-): TsbuildError {
-  return new TsbuildError(code, `${what}: ${cause.message}`, {
-    hint: "The stream's own error is the cause of this one.",
-    cause,
-  });
 }

@@ -2,12 +2,13 @@
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { Readable } from 'node:stream';
+import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TsbuildError } from '@tsbuild/core';
 import { makeFolders } from '@tsbuild/executor';
 import { AT_FDCWD, close, constants, openat2, removeTree } from '@tsbuild/native';
 import type { FileDestination } from '../api/types.js';
+import { outputStreamError } from '../engine/stream-error.js';
 
 /**
  * A path gets its bytes under a temporary name beside it and is renamed at the end, so a failed or aborted build
@@ -19,7 +20,7 @@ export async function writeDestination(
   signal: AbortSignal,
 ): Promise<void> {
   if (destination === '-') return await pipeline(source(bytes), process.stdout, { end: false, signal });
-  if (typeof destination !== 'string') return await pipeline(source(bytes), destination, { signal });
+  if (typeof destination !== 'string') return await writeStream(destination, bytes, signal);
   try {
     const stat = statOf(destination);
     if (stat !== undefined && !stat.isFile() && !stat.isDirectory())
@@ -37,6 +38,27 @@ export async function writeDestination(
     }
   } catch (error) {
     throw destinationError(destination, error as NodeJS.ErrnoException);
+  }
+}
+
+async function writeStream(
+  destination: Writable,
+  bytes: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): Promise<void> {
+  let sourceFailed = false;
+  async function* watched() {
+    try {
+      yield* bytes;
+    } catch (error) {
+      sourceFailed = true;
+      throw error;
+    }
+  }
+  try {
+    await pipeline(source(watched()), destination, { signal });
+  } catch (error) {
+    throw sourceFailed || signal.aborted ? error : outputStreamError(error as Error);
   }
 }
 

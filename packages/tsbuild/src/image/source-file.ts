@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TsbuildError } from '@tsbuild/core';
+import { inputStreamError } from '../engine/stream-error.js';
 import { temporaryFolder } from '../store/temporary.js';
 
 /**
@@ -22,7 +23,11 @@ export async function withSourceFile<T>(
   try {
     const path = join(await folder.path(), 'source');
     const stream = typeof source === 'string' ? process.stdin : source;
-    await pipeline(stream, createWriteStream(path, { mode: 0o600 }), { signal });
+    const file = createWriteStream(path, { mode: 0o600 });
+    await pipeline(stream, file, { signal }).catch((error: NodeJS.ErrnoException) => {
+      const ours = error.syscall === 'write' || error.path === path;
+      throw signal.aborted || ours ? error : inputStreamError(error);
+    });
     return await withPath(path, use);
   } finally {
     await folder.close();

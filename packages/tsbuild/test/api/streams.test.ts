@@ -174,3 +174,18 @@ test('a root file system that is cut off is not imported', options, async () => 
   assert.ok(!(await images({ root })).some(({ familiarName }) => familiarName === 'cut:latest'));
   assert.deepEqual(leftovers(root), []);
 });
+
+test('without an engine too, streams that fail are the error', options, async () => {
+  const [, failing] = broken[0] ?? [];
+  const [, closing] = broken[1] ?? [];
+  for (const stream of [failing, closing])
+    for (const call of [load, importImage])
+      await assert.rejects(call({ root, source: stream?.() ?? '' }), { code: 'TSB_CONTEXT_STREAM' });
+  const dest = new Writable({
+    write(_chunk, _encoding, done) {
+      done(new Error('no more'));
+    },
+  });
+  await assert.rejects(save({ root, references: ['moved:1'], dest }), { code: 'TSB_STORE_OUTPUT' });
+  assert.deepEqual(leftovers(root), []);
+});
