@@ -27,7 +27,7 @@ export function readInterfaces(text) {
 
 /** `extends A, Pick<B, 'x' | 'y'>` names A and B. */
 function basesOf(heritage) {
-  return [...heritage.replace(/^extends\s/, '').matchAll(/\w+(?:<(\w+),[^>]*>)?/g)].map(([word, inner]) =>
+  return [...heritage.replace(/^extends\s/, '').matchAll(/\w+(?:<\s*(\w+),[^>]*>)?/g)].map(([word, inner]) =>
     inner === undefined ? word : `${inner} (${quoted(word).join(', ')})`,
   );
 }
