@@ -43,8 +43,11 @@ export interface Executor extends Worker {
   layerTar(ref: Ref, index: number, options?: PackOptions): AsyncIterable<Buffer>;
   /** The whole root file system as one tar stream (--output type=tar). */
   rootfsTar(ref: Ref, options?: PackOptions): AsyncIterable<Buffer>;
-  /** Writes the whole root file system into a new or existing folder (--output type=local). */
-  exportTree(ref: Ref, destination: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Writes the whole root file system into a new or existing folder (--output type=local).
+   * @param fileSeconds time of all files, seconds since the epoch; else they keep theirs
+   */
+  exportTree(ref: Ref, destination: string, signal: AbortSignal, fileSeconds?: number): Promise<void>;
   /** Unpacks a layer's tar stream on top of parents; verifies diffId. Used for import and for images. */
   unpackLayer(
     tar: AsyncIterable<Uint8Array>,
@@ -61,6 +64,8 @@ export interface Executor extends Worker {
 export interface PackOptions {
   /** Clamp times to this many seconds since the epoch (rewrite-timestamp). */
   clampSeconds?: number;
+  /** Time of all files, seconds since the epoch, whatever they have. */
+  fileSeconds?: number;
   signal?: AbortSignal;
   progress?(bytes: number): void;
 }

@@ -106,8 +106,8 @@ function compose(parts: Parts): Executor {
     },
     layerTar: (ref, index, pack) => packLayer(snapshotter, idsOf(ref), index, pack),
     rootfsTar: (ref, pack) => packRootfs(snapshotter, idsOf(ref), pack),
-    exportTree: (ref, destination, signal) =>
-      cancellable(signal, () => exportTree(snapshotter, idsOf(ref), destination, signal)),
+    exportTree: (ref, destination, signal, fileSeconds) =>
+      cancellable(signal, () => exportTree(snapshotter, idsOf(ref), destination, signal, fileSeconds)),
     unpackLayer: (tar, diffId, parents, signal) =>
       cancellable(signal, async (): Promise<LayerRef> => {
         const id = importedId(parents, diffId);

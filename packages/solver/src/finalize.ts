@@ -39,7 +39,7 @@ function datedHistory(plan: BuildPlan, ref: Ref): HistoryEntry[] {
     layer += 1;
   }
   fillTimes(history);
-  if (plan.sourceDateEpoch !== undefined) clampTimes(own, history, plan.sourceDateEpoch);
+  if (plan.sourceDateEpoch !== undefined) setTimes(own, history, plan.sourceDateEpoch);
   return history.map(ordered);
 }
 
@@ -58,13 +58,11 @@ function fillTimes(history: HistoryEntry[]): void {
   }
 }
 
-function clampTimes(own: readonly HistoryEntry[], history: readonly HistoryEntry[], seconds: number): void {
-  const limit = seconds * 1000;
+/** BuildKit sets the time, also of what was made before it; entries of the base stay. */
+function setTimes(own: readonly HistoryEntry[], history: readonly HistoryEntry[], seconds: number): void {
+  const time = new Date(seconds * 1000).toISOString().replace('.000Z', 'Z');
   for (const entry of history) {
-    const isOwn = own.includes(entry) || entry.comment === 'buildkit.exporter.image.v0';
-    if (isOwn && (entry.created === undefined || Date.parse(entry.created) > limit)) {
-      entry.created = new Date(limit).toISOString().replace('.000Z', 'Z');
-    }
+    if (own.includes(entry) || entry.comment === 'buildkit.exporter.image.v0') entry.created = time;
   }
 }
 

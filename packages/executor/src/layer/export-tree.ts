@@ -12,11 +12,13 @@ const { O_PATH, O_DIRECTORY } = native.constants;
 /** Everything is owned by the caller, as buildx has it; what stands in the way is replaced, the rest of the folder stays. */
 const caller = { uid: 0, gid: 0 };
 
+/** @param fileSeconds time of all files, seconds since the epoch; else they keep theirs */
 export async function exportTree(
   snapshotter: Snapshotter,
   chain: readonly SnapshotId[],
   destination: string,
   signal: AbortSignal,
+  fileSeconds?: number,
 ): Promise<void> {
   makeFolders(destination);
   const target = native.openat2(native.AT_FDCWD, destination, O_PATH | O_DIRECTORY, 0, 0);
@@ -27,7 +29,8 @@ export async function exportTree(
     const view = await snapshotter.view(chain, signal);
     try {
       const entries = await native.walk(view.fd, '', { xattrs: false }, cancel);
-      await copyEntries(view.fd, target, entries, cancel);
+      const time = fileSeconds === undefined ? undefined : BigInt(fileSeconds) * 1_000_000_000n;
+      await copyEntries(view.fd, target, entries, time, cancel);
     } finally {
       await view.close();
     }
@@ -41,6 +44,7 @@ async function copyEntries(
   source: Fd,
   target: Fd,
   entries: readonly WalkEntry[],
+  time: bigint | undefined,
   cancel: native.CancelToken,
 ): Promise<void> {
   const directories = entries.filter(isDirectory);
@@ -51,11 +55,15 @@ async function copyEntries(
     await inParent(target, entry.path, (parent, name) => native.removeTree(parent, name));
   const items = files.map(({ path }) => ({ source: path, destination: path }));
   await native.copyFiles(source, target, items, { ...caller, xattrs: false }, cancel);
+  if (time !== undefined) {
+    for (const entry of files)
+      await inParent(target, entry.path, (parent, name) => native.utimesat(parent, name, time, time));
+  }
   for (const entry of directories.toReversed()) {
     await inParent(target, entry.path, (parent, name) => {
       native.chownat(parent, name, caller.uid, caller.gid);
       native.chmodat(parent, name, entry.mode & 0o7777);
-      native.utimesat(parent, name, entry.mtimeNs, entry.mtimeNs);
+      native.utimesat(parent, name, time ?? entry.mtimeNs, time ?? entry.mtimeNs);
     });
   }
 }

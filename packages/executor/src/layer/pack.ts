@@ -119,7 +119,7 @@ function tarItem(
     uid: stat.uid,
     gid: stat.gid,
     size: 0,
-    mtime: secondsOf(stat.mtimeNs, options.clampSeconds),
+    mtime: options.fileSeconds ?? secondsOf(stat.mtimeNs, options.clampSeconds),
     ...(type === tarType.charDevice || type === tarType.blockDevice
       ? { devMajor: stat.rdevMajor, devMinor: stat.rdevMinor }
       : {}),

@@ -88,8 +88,8 @@ function readEpoch(options: PlanOptions, globals: Env): number | undefined {
   const text = given ?? globals.get('SOURCE_DATE_EPOCH');
   if (!text) return undefined;
   const seconds = /^-?\d+$/.test(text) ? Number(text) : Number.NaN;
-  // The last second that four digits of a year can say.
-  if (seconds >= 0 && seconds <= 253402300799) return seconds;
+  // What four digits of a year can say.
+  if (seconds >= -62135596800 && seconds <= 253402300799) return seconds;
   // A default that names a context or a stage instead of a time is passed over.
   if (given === undefined) return undefined;
   throw fault(

@@ -267,6 +267,11 @@ export const cases: GoldenCase[] = [
     dockerfile: on('LABEL a=b\nCOPY f /\nENV x=y\n'),
     buildArgs: { SOURCE_DATE_EPOCH: '4000000000' },
   },
+  {
+    name: 'epoch-before-1970',
+    dockerfile: on('LABEL a=b\nCOPY f /\n'),
+    buildArgs: { SOURCE_DATE_EPOCH: '-5' },
+  },
   { name: 'epoch-bad', dockerfile: on('COPY f /\n'), buildArgs: { SOURCE_DATE_EPOCH: 'now' } },
   { name: 'no-new-layers', dockerfile: 'FROM golden.test/full\nLABEL only=config\n' },
   {

@@ -180,7 +180,8 @@ function createExporter({ workshop, images, tags, options, context }: OutputWork
     return [...sources];
   };
 
-  const clamp = sourceDateEpoch === undefined ? {} : { clampSeconds: sourceDateEpoch };
+  // BuildKit gives the files of these outputs the epoch, also those that are older.
+  const times = sourceDateEpoch === undefined ? {} : { fileSeconds: sourceDateEpoch };
 
   return async (output: OutputSpec, step: string): Promise<Exported> => {
     switch (output.type) {
@@ -224,7 +225,7 @@ function createExporter({ workshop, images, tags, options, context }: OutputWork
         const [only] = images;
         if (!only) throw new Error('nothing was built');
         await withStep(emit, { id: step, name: 'exporting to client tarball' }, () =>
-          writeDestination(output.dest, executor.rootfsTar(only.ref, { signal, ...clamp }), signal),
+          writeDestination(output.dest, executor.rootfsTar(only.ref, { signal, ...times }), signal),
         );
         return { result: { type: 'tar', ...destOf(output.dest), names: [] } };
       }
@@ -235,7 +236,7 @@ function createExporter({ workshop, images, tags, options, context }: OutputWork
             const folder = split
               ? join(output.dest, formatPlatform(platform).replaceAll('/', '_'))
               : output.dest;
-            await writeFolder(folder, (path) => executor.exportTree(ref, path, signal));
+            await writeFolder(folder, (path) => executor.exportTree(ref, path, signal, sourceDateEpoch));
           }
         });
         return { result: { type: 'local', dest: output.dest, names: [] } };

@@ -144,6 +144,21 @@ test('the same epoch gives the same bytes', options, async () => {
   assert.ok(readFileSync(path('same-1.tar')).equals(readFileSync(path('same-2.tar'))));
 });
 
+test('an epoch is the time of every file of a tar or a folder, and of the config', options, async () => {
+  const fixed = { sourceDateEpoch: 1_000_000 };
+  await make({ type: 'local', dest: path('epoch') }, fixed);
+  const seconds = (name: string) => lstatSync(join(path('epoch'), name)).mtimeMs / 1000;
+  assert.deepEqual(
+    readdirSync(path('epoch'), { recursive: true, encoding: 'utf8' }).filter(
+      (name) => seconds(name) !== 1_000_000,
+    ),
+    [],
+  );
+  await make({ type: 'tar', dest: path('epoch.tar') }, fixed);
+  const tar = readFileSync(path('epoch.tar'));
+  assert.equal(Number.parseInt(tar.subarray(136, 147).toString(), 8), 1_000_000);
+});
+
 const badDestinations: [what: string, spec: OutputSpec, code: string][] = [
   ['a tar where a folder is', { type: 'tar', dest: folder }, 'TSB_USAGE_DESTINATION'],
   ['a tar below a file', { type: 'tar', dest: join(context, 'busybox/x.tar') }, 'TSB_STORE_OUTPUT'],
