@@ -84,6 +84,7 @@ export async function callEngine(call: EngineCall): Promise<unknown> {
 }
 
 function abortEngine(child: ChildProcess): void {
+  if (child.exitCode !== null || child.signalCode !== null) return;
   if (child.connected) child.send({ type: 'abort' } satisfies ToEngine, () => {});
   const timer = setTimeout(() => child.kill('SIGKILL'), abortGrace);
   child.once('exit', () => clearTimeout(timer));
@@ -94,17 +95,18 @@ function converse(child: ChildProcess, call: EngineCall, stderr: () => string): 
   return new Promise((resolve, reject) => {
     let answer: FromEngine | undefined;
     let thrown: { error: unknown } | undefined;
-    child.on('message', (message: FromEngine) => {
-      if (message.type !== 'event') {
-        answer = message;
-        return;
-      }
+    const tell: EventSink = (event) => {
       try {
-        call.onEvent(message.event);
+        call.onEvent(event);
       } catch (error) {
         thrown ??= { error };
       }
+    };
+    child.on('message', (message: FromEngine) => {
+      if (message.type === 'event') tell(message.event);
+      else answer = message;
     });
+    child.stderr?.on('data', noticesOf(tell));
     child.once('error', (error) => reject(startError(error)));
     child.once('close', (code, signal) => {
       if (answer?.type === 'error') reject(failure(deserializeError(answer.error), call.signal));
@@ -144,9 +146,13 @@ function startError(error: Error): TsbuildError {
 function endedError(code: number | null, signal: NodeJS.Signals | null, stderr: string): Error {
   const text = stderr.trim();
   if (code === 125) {
-    return new TsbuildError('TSB_HOST_LAUNCH', text || 'the engine could not be started', {
-      hint: '`tsbuild doctor` says what this machine lacks and how to get it.',
-    });
+    return new TsbuildError(
+      'TSB_HOST_LAUNCH',
+      text.replaceAll(/^tsbuild: /gm, '') || 'the engine could not be started',
+      {
+        hint: '`tsbuild doctor` says what this machine lacks and how to get it.',
+      },
+    );
   }
   if (signal === 'SIGKILL') {
     return new TsbuildError('TSB_HOST_KILLED', 'the engine process was killed', {
@@ -156,6 +162,18 @@ function endedError(code: number | null, signal: NodeJS.Signals | null, stderr: 
   return new Error(
     `the engine ended without an answer (${signal ?? `status ${code}`})${text && `\n${text}`}`,
   );
+}
+
+/** What the launcher says of this machine before the engine starts stands on its standard error, a line each. */
+function noticesOf(tell: EventSink): (text: string) => void {
+  const prefix = 'tsbuild: ';
+  let rest = '';
+  return (text) => {
+    const lines = (rest + text).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines)
+      if (line.startsWith(prefix)) tell({ type: 'notice', message: line.slice(prefix.length) });
+  };
 }
 
 function keepTail(child: ChildProcess): () => string {
