@@ -7,6 +7,7 @@ import { busyboxImage } from '../support/busybox.js';
 import { command, succeed, Tsbuild } from '../support/command.js';
 import { bin, examples, imageName, workFolder } from '../support/env.js';
 import { writeTree } from '../support/files.js';
+import { library } from '../support/library.js';
 
 /** A folder with tsbuild among its dependencies, the examples, and a store that has the base. */
 async function project(name: string) {
@@ -59,4 +60,39 @@ test('cancel.cjs stops in time', async () => {
   const stopped = await node('cancel.cjs', base, '1500');
   assert.equal(stopped.stdout, 'stopped: TSB_CANCELLED_ABORTED\n', stopped.stderr);
   assert.ok(stopped.seconds < 20, `${stopped.seconds} s`);
+});
+
+test('type=registry pushes each output as it is asked for, and leaves no name in the store', async () => {
+  const work = workFolder('api-registry');
+  const root = join(work, 'store');
+  const base = await busyboxImage(new Tsbuild(root), work);
+  const { build, images } = await library();
+  const names = [imageName('api/outputs:gzip'), imageName('api/outputs:docker')];
+  const { outputs } = (await build({
+    root,
+    dockerfileText: `FROM ${base}\nRUN echo pushed > /it\n`,
+    outputs: [
+      { type: 'registry', names: [names[0]], compressionLevel: 9, forceCompression: true },
+      { type: 'registry', names: [names[1]], ociMediatypes: false, compression: 'uncompressed' },
+    ],
+  })) as { names: string[]; outputs?: { digest: string; names: string[] }[] };
+  assert.deepEqual(
+    outputs?.map((output) => output.names),
+    names.map((name) => [name]),
+  );
+  for (const [index, types] of [
+    [0, ['application/vnd.oci.image.layer.v1.tar+gzip']],
+    [1, ['application/vnd.docker.image.rootfs.diff.tar']],
+  ] as const) {
+    const source = `docker://${names[index]}`;
+    const raw = await succeed('skopeo', ['inspect', '--tls-verify=false', '--raw', source]);
+    const { layers } = JSON.parse(raw.stdout) as { layers: { mediaType: string }[] };
+    assert.deepEqual([...new Set(layers.map(({ mediaType }) => mediaType))], types);
+    const found = await succeed('skopeo', ['inspect', '--tls-verify=false', '--format={{.Digest}}', source]);
+    assert.equal(found.stdout.trim(), outputs?.[index]?.digest);
+  }
+  assert.deepEqual(
+    (await images({ root })).map(({ familiarName }) => familiarName),
+    [base],
+  );
 });

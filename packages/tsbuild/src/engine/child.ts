@@ -95,6 +95,7 @@ function converse(child: ChildProcess, call: EngineCall, stderr: () => string): 
   return new Promise((resolve, reject) => {
     let answer: FromEngine | undefined;
     let thrown: { error: unknown } | undefined;
+    let unsent: { error: unknown } | undefined;
     const tell: EventSink = (event) => {
       try {
         call.onEvent(event);
@@ -109,7 +110,8 @@ function converse(child: ChildProcess, call: EngineCall, stderr: () => string): 
     child.stderr?.on('data', noticesOf(tell));
     child.once('error', (error) => reject(startError(error)));
     child.once('close', (code, signal) => {
-      if (answer?.type === 'error') reject(failure(deserializeError(answer.error), call.signal));
+      if (unsent) reject(unsent.error);
+      else if (answer?.type === 'error') reject(failure(deserializeError(answer.error), call.signal));
       else if (thrown) reject(thrown.error);
       else if (answer?.type === 'result') resolve(answer.value);
       else if (call.signal?.aborted) reject(cancelled(call.signal));
@@ -124,7 +126,7 @@ function converse(child: ChildProcess, call: EngineCall, stderr: () => string): 
       );
     } catch (error) {
       // What cannot be cloned. The engine would wait for its call for ever.
-      child.once('close', () => reject(error));
+      unsent = { error };
       child.kill('SIGKILL');
     }
   });
