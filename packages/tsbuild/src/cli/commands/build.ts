@@ -8,6 +8,7 @@ import { buildOptions } from '../build-options.js';
 import { callOf } from '../call-method.js';
 import type { Io } from '../io.js';
 import type { Args } from '../parse.js';
+import { resourceFlags } from '../spec/build.js';
 import { readAll } from '../stdin.js';
 import { familiarName } from '../values.js';
 import { withProgress } from '../with-progress.js';
@@ -27,6 +28,8 @@ export async function run(args: Args, io: Io): Promise<number> {
           message: `--${flag}: external caches are not supported; the store's own cache is used`,
         });
     }
+    for (const flag of resourceFlags.filter((name) => args.has(name)))
+      onEvent({ type: 'notice', message: `--${flag} has no effect: use ulimits, or limit tsbuild itself` });
     const result = await build({ ...options, signal: io.signal, onEvent });
     writeResultFiles(args, io, result);
     const onStdout = options.outputs?.some((output) => 'dest' in output && output.dest === '-') === true;

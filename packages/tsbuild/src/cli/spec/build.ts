@@ -35,6 +35,18 @@ const buildContextFlag: FlagSpec = {
   summary: 'Further context: a folder, an image (docker-image://…), an OCI layout (oci-layout://…) or a URL',
 };
 
+/** Limits of docker build; steps have no cgroup of their own to which they could apply. A build says so. */
+export const resourceFlags = [
+  'memory',
+  'memory-swap',
+  'cpus',
+  'cpu-period',
+  'cpu-quota',
+  'cpu-shares',
+  'cpuset-cpus',
+  'cpuset-mems',
+];
+
 /** Flags of other builders that mean nothing here. */
 const ignored: readonly FlagSpec[] = [
   { name: 'builder', type: 'string', value: 'NAME' },
@@ -45,6 +57,9 @@ const ignored: readonly FlagSpec[] = [
   { name: 'layers', type: 'boolean' },
   { name: 'jobs', type: 'string', value: 'N' },
   { name: 'isolation', type: 'string', value: 'KIND' },
+  { name: 'squash', type: 'boolean' },
+  { name: 'security-opt', type: 'list', value: 'OPTION' },
+  ...resourceFlags.map((name) => ({ name, type: 'string', value: 'VALUE' })),
 ].map((flag) => ({
   ...flag,
   type: flag.type as FlagSpec['type'],
