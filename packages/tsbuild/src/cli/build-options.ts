@@ -36,9 +36,8 @@ export function buildOptions(args: Args, around: OptionsSurroundings): BuildOpti
   };
   if (args.has('label')) options.labels = textPairs('label', args.list('label'));
   if (args.has('annotation')) {
-    options.annotations = Object.fromEntries(
-      [...parsePairs('annotation', args.list('annotation'), true)].map(([k, v]) => [k, v ?? '']),
-    );
+    options.annotations = textPairs('annotation', args.list('annotation'), true);
+    for (const name of Object.keys(options.annotations)) checkAnnotation(name);
   }
   if (args.has('platform')) options.platforms = parsePlatforms(args.list('platform'));
   if (args.bool('no-cache')) options.noCache = true;
@@ -88,6 +87,20 @@ export function textPairs(
   return Object.fromEntries(
     [...parsePairs(flag, items, needsValue)].map(([key, value]) => [key, value ?? '']),
   );
+}
+
+/** A prefix that is no level would become part of the name without a word. */
+function checkAnnotation(name: string): void {
+  const levels = ['manifest', 'index', 'manifest-descriptor', 'index-descriptor'];
+  const prefix = /^([a-z-]+(?:\[[^\]]*\])?(?:,[a-z-]+(?:\[[^\]]*\])?)*):/.exec(name)?.[1];
+  const wrong = prefix
+    ?.replace(/\[[^\]]*\]/g, '')
+    .split(',')
+    .find((level) => !levels.includes(level));
+  if (wrong === undefined) return;
+  throw new TsbuildError('TSB_USAGE_BAD_VALUE', `unknown annotation level ${JSON.stringify(wrong)}`, {
+    hint: `Write KEY=VALUE, or a level before it: ${levels.join(', ')}, with a platform as in manifest[linux/amd64]:KEY=VALUE.`,
+  });
 }
 
 /** `name:address`, `name=address`; an IPv6 address may stand in brackets. */

@@ -124,9 +124,13 @@ function imageAttributes(text: string, pairs: Map<string, string | undefined>): 
   if (pairs.has('oci-mediatypes')) attributes.ociMediatypes = flag(text, pairs, 'oci-mediatypes');
   if (pairs.has('rewrite-timestamp')) attributes.rewriteTimestamp = flag(text, pairs, 'rewrite-timestamp');
   for (const [key, value] of pairs) {
-    if (key.startsWith('annotation.')) {
-      attributes.annotations = { ...attributes.annotations, [key.slice('annotation.'.length)]: value ?? '' };
-    }
+    // annotation.KEY, annotation-index.KEY, annotation-manifest[linux/amd64].KEY: as the prefixes of --annotation.
+    const [, place, name] = /^annotation(?:-([a-z-]+(?:\[[^\]]*\])?))?\.(.+)$/.exec(key) ?? [];
+    if (name !== undefined)
+      attributes.annotations = {
+        ...attributes.annotations,
+        [place === undefined ? name : `${place}:${name}`]: value ?? '',
+      };
   }
   return attributes;
 }

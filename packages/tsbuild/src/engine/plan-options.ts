@@ -2,7 +2,7 @@
 import { hostPlatform, type Platform, parsePlatform } from '@tsbuild/core';
 import type { PlanOptions } from '@tsbuild/solver';
 import type { BuildOptions } from '../api/types.js';
-import { hostEntry, ulimit } from './step-limits.js';
+import { entitlement, hostEntry, ulimit } from './step-limits.js';
 
 /** Without a wish: this machine's. Each once, in the order given. */
 export function wantedPlatforms(
@@ -35,7 +35,7 @@ export function planOptions(
     noCache: options.noCache ?? false,
     // Steps have the host's network anyway, so `RUN --network=host` asks for nothing that --allow has to grant.
     network: options.network ?? 'host',
-    entitlements: options.allow ?? [],
+    entitlements: (options.allow ?? []).map(entitlement),
     extraHosts: (options.addHosts ?? []).map(hostEntry),
     ulimits: (options.ulimits ?? []).map(ulimit),
     ...(options.shmSize === undefined ? {} : { shmSize: options.shmSize }),

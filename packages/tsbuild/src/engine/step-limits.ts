@@ -1,4 +1,4 @@
-/** What --add-host and --ulimit may say. */
+/** What --add-host, --ulimit and --allow may say. */
 import { isIP } from 'node:net';
 import { didYouMean, TsbuildError } from '@tsbuild/core';
 import type { HostEntry, UlimitSpec } from '../api/types.js';
@@ -53,4 +53,14 @@ export function ulimit({ name, soft, hard }: UlimitSpec): UlimitSpec {
     });
   }
   return { name, soft, hard };
+}
+
+const entitlements = ['network.host', 'security.insecure', 'device'];
+
+/** A device may be named: `device=vendor.com/class=name`. @throws TsbuildError TSB_USAGE_OPTION */
+export function entitlement(name: string): string {
+  if (entitlements.includes(name) || name.startsWith('device=')) return name;
+  throw new TsbuildError('TSB_USAGE_OPTION', `unknown entitlement ${name}${didYouMean(name, entitlements)}`, {
+    hint: `There are ${entitlements.join(', ')}.`,
+  });
 }

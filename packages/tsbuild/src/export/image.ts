@@ -56,7 +56,7 @@ export async function writeImage(
   const written = await Promise.all(images.map((image) => writePlatform(store, packer, image, form, work)));
   const [only] = written;
   if (only && written.length === 1) {
-    return { descriptor: only.root, configDigest: only.config };
+    return { descriptor: only.descriptor, configDigest: only.config };
   }
   const annotations = splitAnnotations(form.annotations, '').index;
   const index = encodeIndex(written, form.docker, annotations);

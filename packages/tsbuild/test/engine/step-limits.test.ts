@@ -1,7 +1,7 @@
 /** Hosts and limits of RUN steps are checked before anything runs. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { hostEntry, ulimit } from '../../src/engine/step-limits.js';
+import { entitlement, hostEntry, ulimit } from '../../src/engine/step-limits.js';
 
 test('addresses of added hosts', () => {
   for (const address of ['10.0.0.5', '::1', 'fe80::1%eth0'])
@@ -24,4 +24,11 @@ test('resource limits', () => {
   });
   assert.throws(() => ulimit({ name: 'nofile', soft: 2, hard: 1 }), { code: 'TSB_USAGE_OPTION' });
   assert.throws(() => ulimit({ name: 'nofile', soft: -1, hard: 1 }), { code: 'TSB_USAGE_OPTION' });
+});
+
+test('entitlements', () => {
+  assert.equal(entitlement('security.insecure'), 'security.insecure');
+  assert.throws(() => entitlement('security.insecur'), {
+    message: 'unknown entitlement security.insecur (did you mean security.insecure?)',
+  });
 });
