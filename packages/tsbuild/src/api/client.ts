@@ -3,6 +3,7 @@
  * For a library's caller, work that mounts, or that touches files of other ids, gets an engine process of its own;
  * the rest (reading and moving blobs) is done right here.
  */
+import { statSync } from 'node:fs';
 import { Readable, Writable } from 'node:stream';
 import type { EventSink } from '@tsbuild/core';
 import { abortable, cancelled } from '../engine/cancel.js';
@@ -19,6 +20,9 @@ export type OptionsOf<Name extends OperationName> = Parameters<Operations[Name]>
 export type ResultOf<Name extends OperationName> = Awaited<ReturnType<Operations[Name]>>;
 
 const needsEngine: ReadonlySet<OperationName> = new Set(['build', 'run', 'prune', 'diskUsage']);
+
+/** Need one only to unpack a context, whose files can belong to anybody. */
+const mayUnpack: ReadonlySet<OperationName> = new Set(['check', 'outline', 'targets']);
 
 interface Shared {
   signal?: AbortSignal;
@@ -39,7 +43,10 @@ export async function call<Name extends OperationName>(
     listen?.(event);
     onEvent?.(event);
   };
-  if (launched || !needsEngine.has(operation)) {
+  const separate =
+    needsEngine.has(operation) ||
+    (mayUnpack.has(operation) && isToUnpack((options as { context?: unknown }).context));
+  if (launched || !separate) {
     return (await callHere(operation, options, signal, emit)) as ResultOf<Name>;
   }
   const { CallStreams, callEngine } = (await import(childModule())) as typeof import('../engine/child.js');
@@ -54,6 +61,16 @@ export async function call<Name extends OperationName>(
     signal,
     onEvent: emit,
   })) as ResultOf<Name>;
+}
+
+function isToUnpack(context: unknown): boolean {
+  if (context === undefined) return false;
+  try {
+    return !(typeof context === 'string' && statSync(context).isDirectory());
+  } catch {
+    // The engine says what is wrong with it.
+    return true;
+  }
 }
 
 async function callHere(

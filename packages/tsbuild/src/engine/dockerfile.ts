@@ -16,6 +16,8 @@ export interface DockerfileRequest {
   dockerfileText?: string | undefined;
   /** Root of the context; undefined where there is none. */
   contextPath: string | undefined;
+  /** The context is a folder of the user's, whose path says something. */
+  local: boolean;
   /** Where a relative `dockerfile` starts: the working directory, or the context's root. */
   base: string;
 }
@@ -41,13 +43,14 @@ export async function readDockerfile(request: DockerfileRequest): Promise<Docker
   for (const name of defaultNames) {
     const path = join(request.contextPath, name);
     try {
-      return { name: shown(path), text: await readFile(path), path };
+      return { name: request.local ? shown(path) : name, text: await readFile(path), path };
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
-        throw unreadable(path, error as NodeJS.ErrnoException);
+        throw unreadable(request.local ? path : name, error as NodeJS.ErrnoException);
     }
   }
-  throw new TsbuildError('TSB_CONTEXT_NO_DOCKERFILE', `no Dockerfile in ${request.contextPath}`, {
+  const where = request.local ? request.contextPath : 'the context';
+  throw new TsbuildError('TSB_CONTEXT_NO_DOCKERFILE', `no Dockerfile in ${where}`, {
     hint: 'Name one with -f, or name the folder that has it as the context.',
   });
 }

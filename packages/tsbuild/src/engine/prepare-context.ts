@@ -1,5 +1,5 @@
 /** Brings the build context, the named local contexts and the Dockerfile to where the executor reads them. */
-import { mkdirSync, realpathSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, realpathSync, rmSync, type Stats, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
@@ -79,12 +79,7 @@ async function mainContext(
     }));
   }
   if (typeof given === 'string' && given !== '-' && remote === undefined) {
-    const stat = statSync(given, { throwIfNoEntry: false });
-    if (stat === undefined) {
-      throw new TsbuildError('TSB_CONTEXT_MISSING', `the context ${given} does not exist`, {
-        hint: 'Name a folder, a tar file, a URL, or - for the standard input.',
-      });
-    }
+    const stat = contextStat(given);
     if (stat.isDirectory()) return { path: resolve(given), local: true };
   }
   return withStep(emit, { id: 'internal:context', name: '[internal] load build context' }, async () => {
@@ -95,6 +90,32 @@ async function mainContext(
     );
     return { path: folder, local: false, ...(dockerfile === undefined ? {} : { dockerfile }) };
   });
+}
+
+/** @throws TsbuildError TSB_CONTEXT_MISSING, TSB_CONTEXT_NO_FOLDER */
+function contextStat(path: string): Stats {
+  try {
+    return statSync(path);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') {
+      throw new TsbuildError('TSB_CONTEXT_MISSING', `the context ${path} does not exist`, {
+        hint: 'Name a folder, a tar file, a URL, or - for the standard input.',
+      });
+    }
+    const why: Record<string, string> = {
+      EACCES: 'no permission',
+      ENOTDIR: 'a part of the path is no folder',
+    };
+    throw new TsbuildError(
+      'TSB_CONTEXT_NO_FOLDER',
+      `cannot read the context ${path}: ${why[code ?? ''] ?? message}`,
+      {
+        hint: 'Name a folder that you may read.',
+        cause: error,
+      },
+    );
+  }
 }
 
 async function newFolder(temporary: TemporaryFolder): Promise<string> {
@@ -148,6 +169,7 @@ function findDockerfile(options: Options, main: MainContext): Promise<Dockerfile
     dockerfile: options.dockerfile,
     dockerfileText: text,
     contextPath: main.path,
+    local: main.local,
     base: main.local || main.path === undefined ? process.cwd() : main.path,
   });
 }

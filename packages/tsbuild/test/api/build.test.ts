@@ -133,6 +133,7 @@ const wrong: [what: string, given: object, code: string][] = [
   ],
   ['an unknown stage', { dockerfileText: 'FROM scratch\n', target: 'nope' }, 'TSB_GRAPH_NO_STAGE'],
   ['a missing context', { context: '/nonexistent/tsbuild' }, 'TSB_CONTEXT_MISSING'],
+  ['a context below a file', { context: '/etc/passwd/x' }, 'TSB_CONTEXT_NO_FOLDER'],
   ['a missing Dockerfile', { context, dockerfile: '/nonexistent/Dockerfile' }, 'TSB_CONTEXT_DOCKERFILE'],
   [
     'a bad name',

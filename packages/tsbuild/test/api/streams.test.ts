@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { PassThrough, Readable, Writable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { after, test } from 'node:test';
-import { build, images, importImage, inspect, load, save } from '../../src/index.js';
+import { build, images, importImage, inspect, load, save, targets } from '../../src/index.js';
 import { createFixture, leftovers, missing, shell } from './fixture.js';
 
 const { folder, root, context, remove } = createFixture();
@@ -19,6 +19,18 @@ test('a context can be a stream of a tar, and the Dockerfile be in it', options,
   const tar = spawn('tar', ['-C', context, '-c', '.']);
   const result = await build({ root, context: tar.stdout });
   assert.match(result.digest ?? '', /^sha256:/);
+});
+
+test('a Dockerfile in a tar is described under its own name, whoever owns the files', options, async () => {
+  const tar = spawn('tar', ['-C', context, '--owner=12345', '--group=54321', '-c', '.']);
+  const described = await targets({ root, context: tar.stdout });
+  assert.equal(described.file.name, 'Dockerfile');
+  assert.equal(described.targets.length, 1);
+  await assert.rejects(build({ root, context: spawn('tar', ['-C', context, '-c', 'busybox']).stdout }), {
+    code: 'TSB_CONTEXT_NO_DOCKERFILE',
+    message: 'no Dockerfile in the context',
+  });
+  assert.deepEqual(leftovers(root), []);
 });
 
 test('a stream may give strings, and need not be read to its end', options, async () => {
