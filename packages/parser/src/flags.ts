@@ -8,8 +8,9 @@ export function cutFlags(
   text: string,
   escape: EscapeToken,
 ): { flags: string[]; rest: string; offset: number } {
+  if (!text.startsWith('-') && !isSpaceAt(text, 0)) return { flags: [], rest: text, offset: 0 };
   const flags: string[] = [];
-  const isBlank = (at: number) => /^(?!\uFEFF)[\s\u0085]$/.test(text.charAt(at));
+  const isBlank = (at: number) => isSpaceAt(text, at);
   let at = 0;
   for (;;) {
     while (at < text.length && isBlank(at)) at += 1;
@@ -35,6 +36,10 @@ export function cutFlags(
   while (at < text.length && isBlank(at)) at += 1;
   const rest = text.slice(at);
   return { flags, rest, offset: at };
+}
+
+function isSpaceAt(text: string, at: number): boolean {
+  return /^(?!\uFEFF)[\s\u0085]$/.test(text.charAt(at));
 }
 
 /** bool: `--x[=true|false]`; string: `--x=v` once; list: `--x=v` any number of times. */

@@ -29,11 +29,8 @@ const maxDepth = 256;
 
 /** Characters that mean nothing to any part of the language. */
 const ordinary = /[^$'"\\`{}/\s\u0085]+/y;
-const spaces = /^[\s\u0085]$/;
-
-function isSpace(char: string): boolean {
-  return spaces.test(char) && char !== '\uFEFF';
-}
+/** Go's unicode.IsSpace: \s but for the byte order mark. */
+const gaps = /(?:(?!\uFEFF)[\s\u0085])+/;
 
 export class Lexer {
   readonly unset = new Set<string>();
@@ -130,13 +127,11 @@ export class Lexer {
   }
 
   #addSplitting(text: string): void {
-    for (const char of text) {
-      if (!isSpace(char)) {
-        this.#word += char;
-      } else if (this.#word !== '') {
-        this.#words.push(this.#word);
-        this.#word = '';
-      }
+    const [first = '', ...others] = text.split(gaps);
+    this.#word += first;
+    for (const other of others) {
+      if (this.#word !== '') this.#words.push(this.#word);
+      this.#word = other;
     }
   }
 

@@ -141,6 +141,7 @@ function pieceAt(line: LogicalLine, offset: number): Piece {
 
 /** Without the carriage returns at the end. */
 export function trimNewline(line: string): string {
+  if (!line.endsWith('\r')) return line;
   let end = line.length;
   while (line.charAt(end - 1) === '\r') end -= 1;
   return line.slice(0, end);

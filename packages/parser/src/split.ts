@@ -29,8 +29,9 @@ export function splitKeyword(line: string): { keyword: string; rest: string; res
 
 /** RUN, CMD, ENTRYPOINT, SHELL and HEALTHCHECK CMD: a JSON array of strings, or one string. */
 export function splitCommand(rest: string): Command {
-  // The plain rule is only faster: the other one has JSON.parse fail on every text.
-  const args = ask(rest.startsWith('[') ? 'CMD' : 'USER', rest);
+  // Other text cannot be an array, and is what docker-file-parser would give back.
+  if (!rest.startsWith('[') || !rest.trimEnd().endsWith(']')) return { form: 'shell', text: rest };
+  const args = ask('CMD', rest);
   if (Array.isArray(args)) return { form: 'exec', args };
   refuseMixedArray(rest);
   return { form: 'shell', text: rest };
@@ -68,12 +69,12 @@ export function splitQuoted(rest: string, escape: EscapeToken): Word[] {
 }
 
 /** Arguments of one line as docker-file-parser splits them by the rule of that instruction. */
-function ask(rule: 'CMD' | 'USER' | 'EXPOSE' | 'ARG', rest: string): string | string[] {
+function ask(rule: 'CMD' | 'EXPOSE' | 'ARG', rest: string): string | string[] {
   // Its line would go on after a \ at the end, which here is text: let it look for another escape character.
   const prefix = rest.endsWith('\\') ? '# escape=`\n' : '';
   const commands = parseFile(`${prefix}${rule} ${rest}`);
   const [command] = commands;
-  if (commands.length === 0 && rest === '') return rule === 'CMD' || rule === 'USER' ? '' : [];
+  if (commands.length === 0 && rest === '') return rule === 'CMD' ? '' : [];
   if (commands.length !== 1 || command === undefined || command.name !== rule) {
     throw new Error(`docker-file-parser found ${commands.length} instructions in one line`);
   }
@@ -83,7 +84,6 @@ function ask(rule: 'CMD' | 'USER' | 'EXPOSE' | 'ARG', rest: string): string | st
 
 /** An array that is right JSON but holds other things than strings is an error, not the plain form. */
 function refuseMixedArray(rest: string): void {
-  if (!rest.startsWith('[')) return;
   let parsed: unknown;
   try {
     parsed = JSON.parse(rest);
