@@ -23,7 +23,7 @@ for (const group of groups) {
   const golden = readGolden(group.name);
   describe(group.name, { concurrency: availableParallelism() }, () => {
     for (const item of group.cases.filter((one) => `${group.name}: ${one.name}`.includes(only))) {
-      const skip = rootless && item.rootOnly !== undefined ? item.rootOnly : false;
+      const skip = (rootless && (item.rootOnly ?? group.sameForEverybody)) || false;
       test(item.name, { skip, timeout: 180_000 }, async () => {
         const theirs = golden[item.name];
         assert.ok(theirs, 'recorded by npm run test:peers');

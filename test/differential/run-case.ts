@@ -28,9 +28,17 @@ export async function runCase(item: Case, build: Build, surroundings: Surroundin
   // BuildKit keeps a context it was sent by the name of its folder and updates it by the next one of that name; the times
   // of folders are wrong then. No two of our contexts have one name.
   const contextFolder = join(folder, `context-${randomUUID()}`);
-  const words = Object.entries({ ...surroundings.words, '%CONTEXT%': contextFolder, '%DIR%': folder });
+  const words = Object.entries({
+    ...surroundings.words,
+    '%CONTEXT%': contextFolder,
+    '%DIR%': folder,
+    '%NONCE%': randomUUID(),
+  });
   const expand = (text: string) => words.reduce((done, [word, value]) => done.replaceAll(word, value), text);
-  const clean = (text: string) => words.reduce((done, [word, value]) => done.replaceAll(value, word), text);
+  const clean = (text: string) =>
+    words
+      .reduce((done, [word, value]) => done.replaceAll(value, word), text)
+      .replace(/x{100,}/g, (run) => `x*${run.length}`);
   const dockerfile = item.dockerfile === undefined ? {} : { Dockerfile: item.dockerfile };
   writeTree(contextFolder, { ...dockerfile, ...item.files }, expand);
   for (const [name, tree] of Object.entries(item.trees ?? {}))

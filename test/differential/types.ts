@@ -27,8 +27,8 @@ export interface Difference {
 
 /**
  * One Dockerfile and what surrounds it. In `dockerfile`, `files` and `options` these words are replaced: %BASE% by the name of the base
- * image (base.ts), %ONBUILD% by that of its sibling with triggers, %SERVER% by the address of the web server (servers.ts), %GIT% by
- * that of the git server, %CONTEXT% by the context's folder, %DIR% by the one that holds `trees` by their names.
+ * image (base.ts), %ONBUILD% by that of its sibling with triggers, %SERVER% by the address of the web server (servers.ts), %NONCE% by a word
+ * that no other build has, %CONTEXT% by the context's folder, %DIR% by the one that holds `trees` by their names.
  */
 export interface Case {
   name: string;
@@ -47,6 +47,11 @@ export interface Case {
   fails?: RegExp;
   /** Where we differ from the peer on purpose. */
   differs?: Difference[];
+  /**
+   * What the recorded peer does not have, if the case needs it. The record is then what tsbuild made, looked through by a person
+   * who held it against BuildKit's documentation and sources.
+   */
+  peerLacks?: string;
   /** As `differs`, where an ordinary user builds. */
   rootless?: Difference[];
   /** Why the case cannot run for an ordinary user at all. */
@@ -55,5 +60,7 @@ export interface Case {
 
 export interface Group {
   name: string;
+  /** Why an ordinary user's builds need not be compared: what the group is about is done before any file is touched. */
+  sameForEverybody?: string;
   cases: Case[];
 }

@@ -28,5 +28,10 @@ export function readLayout(layout: string): LayoutImage {
   const [first] = index.manifests;
   if (!first || index.manifests.length !== 1) throw new Error(`expected one image in ${layout}`);
   const manifest = blob<LayoutImage['manifest']>(layout, first.digest);
-  return { manifest, config: blob<LayoutImage['config']>(layout, manifest.config.digest) };
+  const config = blob<LayoutImage['config']>(layout, manifest.config.digest);
+  // For empty lists BuildKit writes null.
+  config.history ??= [];
+  manifest.layers ??= [];
+  config.rootfs.diff_ids ??= [];
+  return { manifest, config };
 }

@@ -30,7 +30,11 @@ function datedHistory(plan: BuildPlan, ref: Ref): HistoryEntry[] {
   const history: HistoryEntry[] = [...(plan.base?.history ?? []).map((entry) => ({ ...entry })), ...own];
   const described = history.filter((entry) => !entry.empty_layer).length;
   for (const layer of ref.layers.slice(described)) {
-    history.push({ ...created(layer.createdAt), comment: 'buildkit.exporter.image.v0' });
+    history.push({
+      ...created(layer.createdAt),
+      ...(plan.origin === undefined ? {} : { created_by: plan.origin }),
+      comment: 'buildkit.exporter.image.v0',
+    });
   }
   let layer = 0;
   for (const entry of history) {

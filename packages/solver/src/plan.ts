@@ -71,6 +71,8 @@ export interface BuildPlan {
   /** The target's config, complete but for times, history and diff ids. */
   config: ContainerConfig;
   author?: string;
+  /** What made the layer that no instruction made: a folder as base. */
+  origin?: string;
   /** New entries, after the base's. */
   history: PlannedHistory[];
   /** SOURCE_DATE_EPOCH, seconds, where given. */

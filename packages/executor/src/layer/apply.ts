@@ -166,7 +166,7 @@ class Applier {
       const exact = resolveInRoot(this.#root, path, {
         onEscape: this.#isLayer ? undefined : () => leadsOut(path),
       });
-      mkdirAll(this.#root, exact, { mode: 0o755, ...(this.#options.owner ?? { uid: 0, gid: 0 }) });
+      mkdirAll(this.#root, exact, { mode: 0o755, uid: 0, gid: 0 });
       return openDirectory(this.#root, exact);
     } catch (error) {
       throw TsbuildError.is(error) && !error.code.startsWith('TSB_INTEGRITY')
@@ -220,6 +220,7 @@ class Applier {
         break;
       case 'hardlink':
         this.#link(parent, name, entry);
+        if (!this.#isLayer) this.#linkAttributes(parent, name, entry);
         return;
       case 'symlink':
         native.symlinkat(entry.linkname, parent, name);
@@ -254,6 +255,16 @@ class Applier {
         cause: error,
       });
     }
+  }
+
+  /** An archive's link entry sets owner, mode and time of the file it leads to again, as go-archive does for ADD. */
+  #linkAttributes(parent: Fd, name: Buffer, entry: ReadEntry): void {
+    const { uid, gid } = this.#options.owner ?? entry;
+    changeOwner(parent, name, uid, gid);
+    const stat = native.statOrUndefined(parent, name);
+    if (stat === undefined || isLink(stat)) return;
+    native.chmodat(parent, name, entry.mode);
+    native.utimesat(parent, name, entry.mtimeNs, entry.mtimeNs);
   }
 
   #attributes(dirfd: Fd, name: Buffer | string, entry: ReadEntry): void {

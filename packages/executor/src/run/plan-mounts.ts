@@ -153,6 +153,10 @@ class Planner {
   }
 
   private async ssh(mount: Extract<RunMount, { type: 'ssh' }>): Promise<void> {
+    // Set even where no agent was passed on, as BuildKit does: the variable is a part of the Dockerfile's meaning.
+    if (!this.plan.env.some(([name]) => name === 'SSH_AUTH_SOCK')) {
+      this.plan.env.push(['SSH_AUTH_SOCK', mount.target]);
+    }
     const agent = this.context.sshAgent(mount.id);
     if (agent === undefined) {
       if (!mount.required) return;
@@ -168,7 +172,6 @@ class Planner {
       source: { path: forwarded.path },
       readonly: false,
     });
-    if (this.sockets === 1) this.plan.env.push(['SSH_AUTH_SOCK', mount.target]);
   }
 }
 

@@ -71,8 +71,8 @@ export function resolveUser(rootFd: native.Fd | undefined, user: string): Resolv
 }
 
 /**
- * The owner that --chown names: numbers as they are, names by the destination's files, and 0 for what is not found.
- * A number without a group is its own group.
+ * The owner that --chown names: numbers as they are, names by the destination's files, and 0 for a user that is not found.
+ * Without a group, or with one that is not found, it is the user's own: a number is its own group.
  */
 export function resolveOwner(rootFd: native.Fd | undefined, owner: string): { uid: number; gid: number } {
   const colon = owner.indexOf(':');
@@ -84,10 +84,11 @@ export function resolveOwner(rootFd: native.Fd | undefined, owner: string): { ui
       ? readPasswd(rootFd).find((each) => each.name === userPart)
       : undefined;
   const uid = fixedUid ?? entry?.uid ?? 0;
-  if (groupPart === undefined) return { uid, gid: fixedUid ?? entry?.gid ?? 0 };
+  const ownGid = fixedUid ?? entry?.gid ?? 0;
+  if (groupPart === undefined) return { uid, gid: ownGid };
   const fixedGid = fixedId(groupPart);
   if (fixedGid !== undefined || groupPart === '') return { uid, gid: fixedGid ?? 0 };
-  return { uid, gid: readGroups(rootFd).find((group) => group.name === groupPart)?.gid ?? 0 };
+  return { uid, gid: readGroups(rootFd).find((group) => group.name === groupPart)?.gid ?? ownGid };
 }
 
 function resolveGroup(

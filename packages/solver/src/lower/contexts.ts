@@ -18,9 +18,6 @@ export function contextFor(given: readonly string[], name: string, platform: Pla
 
 /** `docker.io/library/busybox:latest` is called `busybox`. */
 function familiarName(name: string): string {
-  const short = name
-    .toLowerCase()
-    .replace(/^(?:index\.)?docker\.io\//, '')
-    .replace(/^library\//, '');
+  const short = name.replace(/^(?:index\.)?docker\.io\//, '').replace(/^library\//, '');
   return short.replace(/:latest$/, '');
 }

@@ -6,7 +6,7 @@ import { instructionText, stepName } from './display.js';
 import { fault } from './fault.js';
 import { recordLayer } from './history.js';
 import { Expander, type Located, type Lowering } from './lowering.js';
-import { checkMode, isNumericOwner } from './modes.js';
+import { checkMode, isNumericOwner, requireFilesFor } from './modes.js';
 import { destinationPath, slashed, sourcePath } from './paths.js';
 import type { StageState } from './stage-state.js';
 
@@ -36,6 +36,7 @@ export function lowerFiles(lowering: Lowering, state: StageState, located: Locat
       'Give --chown numbers.',
     );
   }
+  if (!link && words.chown !== undefined) requireFilesFor(lowering, state.root, words.chown);
   const { platform, ignoreCache, label } = state;
   const shown = { platform, range: located.range, stage: label };
   const name = stepName(lowering, state, instructionText(located, state));

@@ -56,6 +56,7 @@ export async function planBuild(
       ...(Object.keys(labels).length > 0 ? { Labels: labels } : {}),
     },
     ...(state.author === undefined ? {} : { author: state.author }),
+    ...(state.origin === undefined ? {} : { origin: state.origin }),
     history: state.history,
     ...(epoch === undefined ? {} : { sourceDateEpoch: epoch }),
     warnings,

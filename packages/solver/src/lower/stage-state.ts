@@ -30,6 +30,8 @@ export interface StageState {
   cwd: string;
   config: ContainerConfig;
   author?: string;
+  /** Where the files at the bottom come from, if that is a folder: BuildKit's history entry for their layer says so. */
+  origin?: string;
   /** Config of the image at the bottom; undefined for scratch. */
   base?: ImageConfig;
   /** What the image config says of platform. */

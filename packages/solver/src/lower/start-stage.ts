@@ -112,6 +112,7 @@ function rootOf(lowering: Lowering, state: StageState, { base, stage }: Prepared
     const { op } = base;
     if (op.kind !== 'local')
       return graph.add({ op, name: stepName(lowering, state, `FROM ${stage.from.image}`), ...shown });
+    state.origin = `local source for ${op.name}`;
     return graph.add({
       op: wholeContext(
         graph.add({ op, name: contextName(op.name), platform, ignoreCache: false }),

@@ -4,6 +4,7 @@ import type { FileOp } from '../ops.js';
 import { stepName } from './display.js';
 import { recordConfig, recordLayer } from './history.js';
 import { Expander, type Located, type Lowering } from './lowering.js';
+import { requireFilesFor } from './modes.js';
 import { absolute, slashed } from './paths.js';
 import type { StageState } from './stage-state.js';
 
@@ -22,6 +23,7 @@ export function lowerWorkdir(
   }
   const name = stepName(lowering, state, `${located.trigger ? 'ONBUILD ' : ''}WORKDIR ${written}`);
   const owner = state.config.User;
+  if (owner) requireFilesFor(lowering, state.root, owner);
   const op: FileOp = {
     kind: 'file',
     base: state.root,
