@@ -85,7 +85,7 @@ describe('users of a root file system', () => {
     ['unknown:wheel', 0, 10],
     ['bob:', 1000, 0],
     [':wheel', 0, 10],
-    ['bob:unknown', 1000, 0],
+    ['bob:unknown', 1000, 1001],
   ] as const) {
     test(`--chown=${owner}`, () => assert.deepEqual(resolveOwner(root, owner), { uid, gid }));
   }
