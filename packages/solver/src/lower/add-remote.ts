@@ -1,5 +1,5 @@
 /** ADD of a URL or a git repository: the source as a vertex of its own. */
-import { parseDigest } from '@tsbuild/core';
+import { type Digest, parseDigest } from '@tsbuild/core';
 import type { AddInstruction } from '@tsbuild/parser';
 import type { CopyAction, GitOp, HttpOp } from '../ops.js';
 import { fault } from './fault.js';
@@ -40,7 +40,7 @@ export function remoteSource(
       kind: 'http',
       url: source,
       filename,
-      ...(checksum === undefined ? {} : { checksum: parseDigest(checksum) }),
+      ...(checksum === undefined ? {} : { checksum: digestOf(checksum) }),
     };
     return { from: add(op, source), source: `/${filename}`, unpack: instruction.unpack ? 'always' : 'never' };
   }
@@ -62,4 +62,16 @@ function fileNameOf(url: string): string {
   }
   const name = path.split('/').findLast((segment) => segment !== '') ?? '';
   return name === '' || name === '.' || name === '..' ? '__unnamed__' : name;
+}
+
+function digestOf(checksum: string): Digest {
+  try {
+    return parseDigest(checksum);
+  } catch {
+    throw fault(
+      'CHECKSUM',
+      `invalid checksum digest format: ${JSON.stringify(checksum)}`,
+      'Write it as sha256: and 64 hexadecimal digits, as sha256sum prints them.',
+    );
+  }
 }

@@ -84,7 +84,9 @@ function byIndex({ stages }: Dockerfile, index: number): Stage {
   throw fault(
     'NO_STAGE',
     `invalid stage index ${index}`,
-    `Stages are numbered from 0 to ${stages.length - 1}.`,
+    stages.length === 1
+      ? 'There is only stage 0: name an image, or an earlier stage.'
+      : `Stages are numbered from 0 to ${stages.length - 1}.`,
   );
 }
 
