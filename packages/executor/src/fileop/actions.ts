@@ -13,6 +13,7 @@ import { isArchive } from '../source/sniff-tar.js';
 import type { Attributes, Owner } from './attributes.js';
 import { type CopyTarget, copySelection, copySelections, makeRoom, prepareDestination } from './copy.js';
 import { parseMode } from './mode.js';
+import { changeOwner } from '../rootfs/owner.js';
 
 export interface FileStep {
   /** Root of the destination: an overlay mount, or the bare upper directory where there is nothing below. */
@@ -72,7 +73,7 @@ function makeHeredoc(action: MkfileAction, step: FileStep): void {
       native.openat2(parent, bytesOf(baseOf(path)), flags, 0o600, RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS),
       (file) => {
         writeFully(file, Buffer.from(action.data));
-        native.chownat(file, '', owner?.uid ?? 0, owner?.gid ?? 0);
+        changeOwner(file, '', owner?.uid ?? 0, owner?.gid ?? 0);
         native.chmodat(
           file,
           '',

@@ -5,6 +5,7 @@ import { hasCode, isDirectory } from '../rootfs/open.js';
 import { bytesOf, type RawPath } from '../rootfs/raw-path.js';
 import type { NewDirectory } from '../rootfs/mkdir-all.js';
 import type { ModeChange } from './mode.js';
+import { changeOwner } from '../rootfs/owner.js';
 
 export interface Owner {
   uid: number;
@@ -41,7 +42,7 @@ export function applyToDirectory(
   attributes: Attributes,
 ): void {
   const bytes = bytesOf(name);
-  native.chownat(parent, bytes, attributes.owner?.uid ?? stat.uid, attributes.owner?.gid ?? stat.gid);
+  changeOwner(parent, bytes, attributes.owner?.uid ?? stat.uid, attributes.owner?.gid ?? stat.gid);
   native.chmodat(parent, bytes, modeFor(attributes, stat));
   for (const { name: attribute, value } of xattrs) {
     if (!isCopied(attribute)) continue;

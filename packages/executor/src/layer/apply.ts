@@ -21,6 +21,7 @@ import {
   rawPath,
   textOf,
 } from '../rootfs/raw-path.js';
+import { changeOwner } from '../rootfs/owner.js';
 import { resolveInRoot } from '../rootfs/resolve.js';
 import type { ByteReader } from './byte-reader.js';
 import { truncated } from './byte-reader.js';
@@ -400,15 +401,6 @@ function makeNode(parent: Fd, name: Buffer, entry: ReadEntry): boolean {
     if (hasCode(error, 'EPERM') && entry.type !== 'fifo' && process.env['TSBUILD_USERNS'] === '1')
       return false;
     throw error;
-  }
-}
-
-/** Where only one id is mapped, all files belong to it: there is no other owner to give them. */
-function changeOwner(dirfd: Fd, name: Buffer | string, uid: number, gid: number): void {
-  try {
-    native.chownat(dirfd, name, uid, gid);
-  } catch (error) {
-    if (!hasCode(error, 'EINVAL') || process.env['TSBUILD_SINGLE_ID'] !== '1') throw error;
   }
 }
 

@@ -4,6 +4,7 @@ import type { Fd } from '@tsbuild/native';
 import { TsbuildError } from '@tsbuild/core';
 import { isDirectory, openDirectory, statExact, withFd } from './open.js';
 import { baseOf, bytesOf, joinRaw, parentOf, type RawPath, rawPath, textOf } from './raw-path.js';
+import { changeOwner } from './owner.js';
 
 export interface NewDirectory {
   /** Permission bits, whatever the umask. */
@@ -63,6 +64,6 @@ export function makeDirectoryTree(root: Fd, paths: readonly Buffer[]): void {
 export function makeDirectory(parent: Fd, name: RawPath, attributes: NewDirectory): void {
   const bytes = bytesOf(name);
   native.mkdirat(parent, bytes, 0o700);
-  native.chownat(parent, bytes, attributes.uid, attributes.gid);
+  changeOwner(parent, bytes, attributes.uid, attributes.gid);
   native.chmodat(parent, bytes, attributes.mode);
 }

@@ -2,6 +2,7 @@
 import * as native from '@tsbuild/native';
 import { TsbuildError } from '@tsbuild/core';
 import { makeDirectoryTree } from '../rootfs/mkdir-all.js';
+import { changeOwner } from '../rootfs/owner.js';
 
 const { O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDONLY, RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS } =
   native.constants;
@@ -80,7 +81,7 @@ async function copyInto(source: native.Fd, target: native.Fd, signal: AbortSigna
 }
 
 function copyAttributes(from: native.Stat, fd: native.Fd): void {
-  native.chownat(fd, '', from.uid, from.gid);
+  changeOwner(fd, '', from.uid, from.gid);
   native.chmodat(fd, '', from.mode & 0o7777);
   native.utimesat(fd, '', from.atimeNs, from.mtimeNs);
 }

@@ -12,6 +12,7 @@ import type { Lease } from '../lease/lease.js';
 import { withLock } from '../lease/lock.js';
 import type { Snapshotter } from '../snapshot/index.js';
 import { randomSnapshotId } from '../snapshot/index.js';
+import { changeOwner } from '../rootfs/owner.js';
 
 export interface HttpSource {
   root: string;
@@ -164,7 +165,7 @@ async function writeFileInto(
       hash.update(chunk);
       for (let at = 0; at < chunk.length; ) at += writeSync(fd, chunk, at);
     }
-    native.chownat(fd, '', op.uid ?? 0, op.gid ?? 0);
+    changeOwner(fd, '', op.uid ?? 0, op.gid ?? 0);
     native.chmodat(fd, '', modeOf(op));
     const time = BigInt(mtime) * 1_000_000_000n;
     native.utimesat(fd, '', time, time);

@@ -467,6 +467,14 @@ group('ADD of an archive', { skip }, () => {
       assert.deepEqual(pathsOf(await describe(fd, false)), paths);
     });
 
+  test('an owner beyond the ids of a user namespace is said as such', {
+    skip: inUserNamespace ? false : 'all ids are mapped',
+  }, async () => {
+    const item = { name: 'f', uid: 4_000_000 };
+    if (process.env['TSBUILD_SINGLE_ID'] === '1') await extract([item]);
+    else await assert.rejects(extract([item]), { code: 'TSB_HOST_UNMAPPED_ID' });
+  });
+
   test("the entry of the archive's root changes nothing of the directory", async () => {
     const shown = () => {
       const { mode, uid, mtimeNs } = native.stat(fd, '');
