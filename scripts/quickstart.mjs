@@ -5,7 +5,16 @@
  * and imported, and the script says so.
  */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensureBuilt } from './lib/prepare.mjs';
@@ -82,20 +91,21 @@ await haveBase();
 step('tsbuild build -t hello:quickstart examples/hello');
 const work = mkdtempSync(join(tmpdir(), 'tsbuild-quickstart-'));
 try {
-  const metadata = join(work, 'digest');
+  const metadata = join(work, 'metadata.json');
   await must(tsbuild, [
     'build',
     '--build-arg',
     `BASE=${base}`,
     '-t',
     image,
-    '--iidfile',
+    '--metadata-file',
     metadata,
     'examples/hello',
   ]);
   step('tsbuild images');
   await must(tsbuild, ['images']);
-  say(`\nImage:  ${image}\nDigest: ${output('cat', [metadata])}`);
+  const digest = JSON.parse(readFileSync(metadata, 'utf8'))['containerimage.digest'];
+  say(`\nImage:  ${image}\nDigest: ${digest}`);
 } finally {
   rmSync(work, { recursive: true, force: true });
 }

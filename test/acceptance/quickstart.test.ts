@@ -24,6 +24,6 @@ test('npm run quickstart builds and runs the hello image from a fresh clone', as
   const text = outcome.stdout + outcome.stderr;
   t.diagnostic(`quickstart took ${outcome.seconds.toFixed(0)} s${rootless ? ' rootless' : ''}`);
   assert.match(text, /HELLO FROM TSBUILD\nbuilt by Linux as uid 0\n/);
-  assert.match(text, /Digest: sha256:[0-9a-f]{64}/);
+  assert.match(text, /^built hello:quickstart (sha256:[0-9a-f]{64})$[\s\S]*^Digest: \1$/m);
   assert.match(text, /\[build \d\/\d\] RUN tr/, 'the steps are shown');
 });

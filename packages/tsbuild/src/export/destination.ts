@@ -47,12 +47,18 @@ async function writeStream(
   signal: AbortSignal,
 ): Promise<void> {
   let sourceFailed = false;
+  // Not `yield*`: newer versions of Node throw the destination's error into the source.
   async function* watched() {
+    const iterator = bytes[Symbol.asyncIterator]();
+    const next = () =>
+      iterator.next().catch((error: unknown) => {
+        sourceFailed = true;
+        throw error;
+      });
     try {
-      yield* bytes;
-    } catch (error) {
-      sourceFailed = true;
-      throw error;
+      for (let step = await next(); !step.done; step = await next()) yield step.value;
+    } finally {
+      await iterator.return?.();
     }
   }
   try {
