@@ -6,7 +6,17 @@
  *   npm run test:peers        also brings docker buildx and buildah and compares their images with ours
  *   npm test -- --only WORD   acceptance tests whose file name has WORD
  */
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensurePackages } from './lib/apt.mjs';
@@ -61,8 +71,25 @@ function unitTests() {
   ];
 }
 
+/** Where every suite, the unprivileged user's too, finds the reporter and leaves what failed. */
+const reports = mkdtempSync(join(tmpdir(), 'tsbuild-test-report-'));
+const reporter = join(reports, 'reporter.mjs');
+const failed = join(reports, 'failed.txt');
+copyFileSync(join(repo, 'scripts/lib/test-reporter.mjs'), reporter);
+writeFileSync(failed, '');
+chmodSync(reports, 0o755);
+chmodSync(reporter, 0o644);
+chmodSync(failed, 0o666);
+
 function nodeTest(files, seconds) {
-  return ['--test', '--test-concurrency=2', `--test-timeout=${seconds * 1000}`, ...files];
+  return [
+    '--test',
+    '--test-concurrency=2',
+    `--test-timeout=${seconds * 1000}`,
+    `--test-reporter=${reporter}`,
+    '--test-reporter-destination=stdout',
+    ...files,
+  ];
 }
 
 const failures = [];
@@ -88,6 +115,7 @@ async function acceptance() {
     const tests = join(work, 'test');
     const env = {
       TSBUILD_TEST_BIN: bin,
+      TSBUILD_TEST_FAILURES: failed,
       TSBUILD_TEST_REGISTRY: registry.host,
       TSBUILD_TEST_DEBIAN: await publicCopy(await debianTar(), work),
       TSBUILD_TEST_EXAMPLES: join(tests, 'examples'),
@@ -163,7 +191,8 @@ async function removeAll(path) {
 await ensureBuilt();
 if (!only && !peers) {
   await ensurePackages(packages);
-  await suite('unit', process.execPath, nodeTest(unitTests(), 300));
+  const env = { ...process.env, TSBUILD_TEST_FAILURES: failed };
+  await suite('unit', process.execPath, nodeTest(unitTests(), 300), { env });
 }
 if (!unitOnly && !peers) {
   await ensurePackages(packages);
@@ -171,10 +200,16 @@ if (!unitOnly && !peers) {
 }
 if (peers) {
   const files = filesBelow(join(repo, 'test/dist/peers'), ['.test.js']);
-  await withPeers((env) => suite('peers', process.execPath, nodeTest(files, 1800), { env }));
+  await withPeers((env) =>
+    suite('peers', process.execPath, nodeTest(files, 1800), {
+      env: { ...env, TSBUILD_TEST_FAILURES: failed },
+    }),
+  );
 }
+const whatFailed = readFileSync(failed, 'utf8');
+rmSync(reports, { recursive: true, force: true });
 if (failures.length > 0) {
-  say(`\nFailed: ${failures.join(', ')}`);
+  say(`\n${whatFailed}\nFailed: ${failures.join(', ')}`);
   process.exit(1);
 }
 say('\nAll passed.');
