@@ -23,9 +23,17 @@ static _Noreturn void refuse(const char *what, int error, const char *hint) {
   exit(125);
 }
 
+/* mount(2): propagation can only be set on a mount point, which the root of a plain chroot(2) is not. */
+static const char chroot_hint[] =
+    "The root folder is not a mount point: this seems to be a plain chroot. Steps need a root they can pivot from;\n"
+    "make it a mount before entering it, with\n"
+    "  mount --bind ROOT ROOT && unshare -m sh -c 'cd ROOT && pivot_root . mnt && umount -l /mnt && exec COMMAND'\n"
+    "or enter it with a container tool (systemd-nspawn, bubblewrap).";
+
 static void private_mounts(const char *hint) {
   if (unshare(CLONE_NEWNS) != 0) refuse("cannot make a mount namespace", errno, hint);
   if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) {
+    if (errno == EINVAL) refuse("cannot make mounts private", errno, chroot_hint);
     refuse("cannot make mounts private", errno, hint != NULL ? hint : userns_hint());
   }
 }
