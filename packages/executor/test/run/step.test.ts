@@ -9,7 +9,7 @@ import type { BuildEvent } from '@tsbuild/core';
 import type { RunMount, RunOp } from '@tsbuild/solver';
 import type { StepMount } from '../../src/run/plan-mounts.js';
 import { runStep } from '../../src/run/step.js';
-import { cannotRun, type Fixture, makeFixture } from './fixture.js';
+import { cannotRun, type Fixture, makeFixture, until } from './fixture.js';
 
 const cache = (changes: Partial<Extract<RunMount, { type: 'cache' }>> = {}): StepMount['mount'] => ({
   type: 'cache',
@@ -183,8 +183,8 @@ describe('RUN step', { skip: cannotRun() }, () => {
 
   test('waiting for a locked cache can be cancelled', async () => {
     const abort = new AbortController();
-    const holder = step('sleep 1', [{ mount: cache({ sharing: 'locked' }) }]);
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    const holder = step('touch /c/held; sleep 1', [{ mount: cache({ sharing: 'locked' }) }]);
+    await until(() => readdirSync(caches, { recursive: true }).some((path) => `${path}`.endsWith('/held')));
     const waiting = step('true', [{ mount: cache({ sharing: 'locked' }) }], {}, undefined, abort.signal);
     setTimeout(() => abort.abort(), 100);
     await assert.rejects(waiting, { code: 'TSB_CANCELLED_STEP' });

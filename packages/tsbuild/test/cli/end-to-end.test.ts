@@ -16,6 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { processesWith } from '../api/fixture.js';
 
 const bin = fileURLToPath(new URL('../../../bin/tsbuild', import.meta.url));
 const bundle = fileURLToPath(new URL('../../bundle/cli.mjs', import.meta.url));
@@ -287,27 +288,21 @@ test('mistakes in the Dockerfile name the line', { skip: missing }, async () => 
   }
 });
 
-test('Ctrl-C cancels within a second and says so', { skip: missing }, async () => {
-  let sentAt = 0;
+test('Ctrl-C cancels, says so and leaves no process', { skip: missing }, async () => {
+  let sent = false;
   const { status, stderr } = await tsbuild(['--progress=plain', '--no-cache', '-f', 'Dockerfile.slow', '.'], {
     started(child) {
       let seen = '';
       child.stderr?.on('data', (chunk: Buffer) => {
         seen += chunk;
-        if (sentAt === 0 && /^#\d+ \d\.\d+ begun$/m.test(seen)) {
-          sentAt = Date.now();
-          child.kill('SIGINT');
-        }
+        if (sent || !/^#\d+ \d+\.\d+ begun$/m.test(seen)) return;
+        sent = true;
+        child.kill('SIGINT');
       });
     },
   });
-  const took = Date.now() - sentAt;
   assert.equal(status, 130, stderr);
   assert.match(stderr, /^#\d+ CANCELED$/m);
   assert.match(stderr, /^ERROR: .*cancel/im);
-  assert.ok(sentAt > 0 && took < 3000, `${took} ms`);
-  const left = spawnSync('pgrep', ['-f', `${folder}|busybox sleep 3${process.pid}`], {
-    encoding: 'utf8',
-  }).stdout.trim();
-  assert.equal(left, '', 'no process is left');
+  assert.deepEqual([...processesWith(folder), ...processesWith(`busybox sleep 3${process.pid}`)], []);
 });
