@@ -141,13 +141,15 @@ test('many stars decide as one would by hand, and at once', () => {
   for (const [pattern, path, matched] of table) {
     assert.equal(new PatternMatcher([pattern]).matchesOrParentMatches(path), matched, `${pattern} ${path}`);
   }
-  const started = performance.now();
+  const before = process.cpuUsage();
   assert.equal(new PatternMatcher([`${'*a'.repeat(30)}*b`]).matchesOrParentMatches('a'.repeat(255)), false);
   assert.equal(
     new PatternMatcher([`${'**/a/'.repeat(10)}b`]).matchesOrParentMatches('a/'.repeat(2000) + 'c'),
     false,
   );
-  assert.ok(performance.now() - started < 5000);
+  // Processor time: what else the machine does is no part of it.
+  const { user } = process.cpuUsage(before);
+  assert.ok(user < 5e6, `${user} µs`);
 });
 
 test('the oracle agrees with the automaton too', async () => {

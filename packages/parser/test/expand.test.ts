@@ -114,9 +114,10 @@ test('neither nesting nor growth goes out of bounds', () => {
 
 test('patterns take no more than linear time in practice', () => {
   const value = 'a'.repeat(60_000);
-  const started = performance.now();
+  const before = process.cpuUsage();
   expandWord(`\${x%${'*a'.repeat(20)}b}`, () => value);
   expandWord(`\${x/${'*a'.repeat(20)}b/}`, () => value);
   expandWord('${x//a/b}', () => value);
-  assert.ok(performance.now() - started < 5000);
+  const { user } = process.cpuUsage(before);
+  assert.ok(user < 5e6, `${user} µs`);
 });
