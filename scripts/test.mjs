@@ -192,7 +192,7 @@ await ensureBuilt();
 if (!only && !peers) {
   await ensurePackages(packages);
   const env = { ...process.env, TSBUILD_TEST_FAILURES: failed };
-  await suite('unit', process.execPath, nodeTest(unitTests(), 300), { env });
+  await suite('unit', process.execPath, nodeTest(unitTests(), 900), { env });
 }
 if (!unitOnly && !peers) {
   await ensurePackages(packages);
