@@ -73,12 +73,14 @@ export interface Stat {
 }
 
 export interface Xattr {
+  /** Each character is one byte (latin1). */
   name: string;
   value: Buffer;
 }
 
 /**
- * Opens `path` below `dirfd`. `resolve` is a set of RESOLVE_* flags; with RESOLVE_IN_ROOT, absolute links and
+ * Opens `path` below `dirfd`. A path without links and `..` (RESOLVE_NO_SYMLINKS) may be longer than PATH_MAX: up to
+ * 64 KiB. `resolve` is a set of RESOLVE_* flags; with RESOLVE_IN_ROOT, absolute links and
  * `..` stay below dirfd (openat2(2)). O_CLOEXEC is always added. EAGAIN (a rename raced with `..`) is retried.
  */
 export declare function openat2(dirfd: Fd, path: BytesPath, flags: number, mode: number, resolve: number): Fd;
@@ -117,6 +119,7 @@ export declare function chmodat(dirfd: Fd, name: BytesPath, mode: number): void;
 export declare function utimesat(dirfd: Fd, name: BytesPath, atimeNs: bigint, mtimeNs: bigint): void;
 /** All attributes, sorted by name (trusted.* where permitted). Empty where the filesystem has none. */
 export declare function listXattrs(dirfd: Fd, name: BytesPath): Xattr[];
+/** The attribute's name is as in Xattr. */
 export declare function setXattr(dirfd: Fd, name: BytesPath, attribute: string, value: Buffer): void;
 export declare function removeXattr(dirfd: Fd, name: BytesPath, attribute: string): void;
 /** False where the lock is held by someone else; the lock ends with the descriptor. */

@@ -94,6 +94,77 @@ test('names are bytes, listed in byte order', () => {
   native.close(fd);
 });
 
+test('trees may be deeper than PATH_MAX', async () => {
+  const top = folder('by-pieces');
+  const part = 'd'.repeat(200);
+  const parts = Array.from({ length: 50 }, () => part);
+  let at = top;
+  for (const name of parts) {
+    native.mkdirat(at, name, 0o755);
+    const next = native.openat2(at, name, C.O_PATH, 0, 0);
+    if (at !== top) native.close(at);
+    at = next;
+  }
+  const file = native.openat2(at, 'file', C.O_WRONLY | C.O_CREAT, 0o644, 0);
+  fs.writeSync(file, 'deep');
+  native.close(file);
+  native.symlinkat('file', at, 'link');
+  native.symlinkat(part, top, 'up');
+  native.close(at);
+  const path = parts.join('/');
+  assert.equal(path.length, 10_049);
+  const exact = C.RESOLVE_IN_ROOT | C.RESOLVE_NO_SYMLINKS;
+  const open = native.openat2(top, `${path}/file`, C.O_RDONLY, 0, exact);
+  assert.equal(fs.readFileSync(open, 'utf8'), 'deep');
+  native.close(open);
+  // What follows links or goes up could leave one of the pieces that such a path is opened by.
+  fails('ENAMETOOLONG', () => native.openat2(top, `${path}/file`, C.O_RDONLY, 0, C.RESOLVE_IN_ROOT));
+  fails('ENAMETOOLONG', () => native.openat2(top, `${path}/../${part}/file`, C.O_RDONLY, 0, exact));
+  fails('ELOOP', () => native.openat2(top, `up/${path}/file`, C.O_RDONLY, 0, exact));
+  fails('ELOOP', () => native.openat2(top, `${path}/link`, C.O_RDONLY, 0, exact));
+  fails('ENOTDIR', () => native.openat2(top, `${path}/file/${path}`, C.O_RDONLY, 0, exact));
+  fails('ENAMETOOLONG', () => native.openat2(top, 'x'.repeat(5000), C.O_RDONLY, 0, exact));
+  fails('ENAMETOOLONG', () => native.openat2(top, `${path}/`.repeat(7), C.O_RDONLY, 0, exact));
+  assert.deepEqual(
+    (await native.hashFiles(top, [`${path}/file`])).toString('hex'),
+    createHash('sha256').update('deep').digest('hex'),
+  );
+  const target = folder('by-pieces-copy');
+  for (const { path: made, mode } of await native.walk(top, '', { xattrs: false })) {
+    if ((mode & C.S_IFMT) !== C.S_IFDIR) continue;
+    const text = made.toString();
+    const parent = path.slice(0, Math.max(0, text.length - part.length - 1));
+    const fd = native.openat2(target, parent || '.', C.O_PATH, 0, exact);
+    native.mkdirat(fd, part, 0o755);
+    native.close(fd);
+  }
+  const items = ['file', 'link'].map((name) => ({
+    source: `${path}/${name}`,
+    destination: `${path}/${name}`,
+  }));
+  await native.copyFiles(top, target, items, { xattrs: true });
+  const listed = (await native.walk(target, '', { xattrs: false })).map((entry) => entry.path.length);
+  assert.deepEqual(listed.slice(-3), [10_049, 10_054, 10_054]);
+  native.close(top);
+  native.close(target);
+});
+
+test('names of attributes are bytes', { ...asRoot }, async () => {
+  const fd = folder('attribute-names');
+  fs.writeFileSync(here('attribute-names/f'), '');
+  const names = ['user.a', 'user.b=c', 'user.\xff\n', 'user.\xc3\xa4'];
+  for (const name of names) native.setXattr(fd, 'f', name, Buffer.from([0, 255]));
+  const listed = names.toSorted().map((name) => ({ name, value: Buffer.from([0, 255]) }));
+  assert.deepEqual(native.listXattrs(fd, 'f'), listed);
+  await native.copyFiles(fd, fd, [{ source: 'f', destination: 'g' }], { xattrs: true });
+  assert.deepEqual(native.listXattrs(fd, 'g'), listed);
+  native.removeXattr(fd, 'g', 'user.\xff\n');
+  assert.equal(native.listXattrs(fd, 'g').length, 3);
+  fails('ERANGE', () => native.setXattr(fd, 'f', `user.${'x'.repeat(251)}`, Buffer.alloc(0)));
+  fails('ERANGE', () => native.setXattr(fd, 'f', 'user.a\0b', Buffer.alloc(0)));
+  native.close(fd);
+});
+
 test('stat gives nanoseconds, also before 1970', () => {
   fs.writeFileSync(here('old'), 'x');
   native.chmodat(root, 'old', 0o4751);

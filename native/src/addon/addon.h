@@ -46,10 +46,13 @@
 
 /* ---- values.c: between JavaScript and C ---- */
 
+/* Longest path inside of a tree, bytes: trees may be deeper than one system call can name (see sys_openat2). */
+#define LONG_PATH_MAX (64 * 1024)
+
 /* A path or name given by JavaScript, NUL-terminated. */
 struct path {
   size_t length;
-  char bytes[PATH_MAX];
+  char bytes[LONG_PATH_MAX];
 };
 
 /* Each returns false with a JavaScript exception pending. */
@@ -78,6 +81,7 @@ napi_value make_stat(napi_env env, const struct statx *st);
 
 /* ---- files.c: file work that several functions share, by descriptor ---- */
 
+/* openat2(2); with RESOLVE_NO_SYMLINKS a path without ".." may be up to LONG_PATH_MAX long, else PATH_MAX. */
 int sys_openat2(int dirfd, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve);
 /* statx of one name (not followed) or, for an empty path, of dirfd itself. */
 int sys_statx(int dirfd, const char *path, struct statx *st);

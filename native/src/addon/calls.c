@@ -4,6 +4,7 @@
 #include <sys/file.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
+#include <linux/limits.h>
 #include <sys/xattr.h>
 
 #define ARGS(count)       \
@@ -275,6 +276,18 @@ EXPORTED(js_list_xattrs) {
   return result;
 }
 
+/* Names of attributes are bytes: one character each, as make_attributes gives them. */
+static bool read_attribute_name(napi_env env, napi_value value, struct path *out) {
+  if (napi_get_value_string_latin1(env, value, out->bytes, XATTR_NAME_MAX + 2, &out->length) != napi_ok) {
+    napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "the name of an attribute is a string");
+    return false;
+  }
+  if (strlen(out->bytes) == out->length && out->length <= XATTR_NAME_MAX) return true;
+  errno = ERANGE;
+  throw_errno(env, "setxattr", NULL);
+  return false;
+}
+
 EXPORTED(js_set_xattr) {
   ARGS(4);
   int32_t dirfd;
@@ -283,7 +296,7 @@ EXPORTED(js_set_xattr) {
   size_t size = 0;
   char path[FD_PATH_SIZE];
   if (!read_int(env, argv[0], &dirfd) || !read_name(env, dirfd, argv[1], &name) ||
-      !read_path(env, argv[2], &attribute)) {
+      !read_attribute_name(env, argv[2], &attribute)) {
     return NULL;
   }
   if (napi_get_buffer_info(env, argv[3], &value, &size) != napi_ok) {
@@ -304,7 +317,7 @@ EXPORTED(js_remove_xattr) {
   struct path name, attribute;
   char path[FD_PATH_SIZE];
   if (!read_int(env, argv[0], &dirfd) || !read_name(env, dirfd, argv[1], &name) ||
-      !read_path(env, argv[2], &attribute)) {
+      !read_attribute_name(env, argv[2], &attribute)) {
     return NULL;
   }
   if (fd_path(path, dirfd, name.bytes) < 0 ||

@@ -19,7 +19,7 @@ struct item {
 /* The directory a worker used last, on either side; neighbouring items mostly share it. */
 struct place {
   int fd;
-  char directory[PATH_MAX];
+  char directory[LONG_PATH_MAX];
 };
 
 struct copy_job {

@@ -8,7 +8,7 @@ struct open_how_v0 {
   uint64_t flags, mode, resolve;
 };
 
-int sys_openat2(int dirfd, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve) {
+static int open_whole(int dirfd, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve) {
   struct open_how_v0 how = {.flags = flags | O_CLOEXEC, .resolve = resolve};
   /* The kernel refuses a mode where nothing can be created. */
   if (flags & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY))) how.mode = mode & 07777;
@@ -17,6 +17,46 @@ int sys_openat2(int dirfd, const char *path, uint64_t flags, uint64_t mode, uint
     /* EAGAIN: a rename or mount elsewhere raced with "..", openat2(2) says to try again. */
     if (fd >= 0 || (errno != EINTR && errno != EAGAIN)) return (int)fd;
   }
+}
+
+static bool has_dotdot(const char *path) {
+  for (const char *at = path; (at = strstr(at, "..")) != NULL; at += 2) {
+    if ((at == path || at[-1] == '/') && (at[2] == '/' || at[2] == '\0')) return true;
+  }
+  return false;
+}
+
+int sys_openat2(int dirfd, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve) {
+  size_t left = strlen(path);
+  if (left < PATH_MAX) return open_whole(dirfd, path, flags, mode, resolve);
+  /* Too long for the kernel: by pieces, each below the one before. A link or ".." could lead out of a piece. */
+  if (!(resolve & RESOLVE_NO_SYMLINKS) || has_dotdot(path)) {
+    errno = ENAMETOOLONG;
+    return -1;
+  }
+  int at = dirfd;
+  while (left >= PATH_MAX) {
+    char piece[PATH_MAX];
+    const char *slash = memrchr(path, '/', PATH_MAX - 1);
+    size_t length = slash == NULL ? 0 : (size_t)(slash - path);
+    int next = -1;
+    memcpy(piece, path, length);
+    piece[length] = '\0';
+    errno = ENAMETOOLONG;
+    if (length > 0) next = open_whole(at, piece, O_PATH | O_DIRECTORY, 0, resolve);
+    int saved = errno;
+    if (at != dirfd) close(at);
+    errno = saved;
+    if (next < 0) return -1;
+    at = next;
+    path += length + 1;
+    left -= length + 1;
+  }
+  int fd = open_whole(at, *path == '\0' ? "." : path, flags, mode, resolve);
+  int saved = errno;
+  close(at);
+  errno = saved;
+  return fd;
 }
 
 int sys_statx(int dirfd, const char *path, struct statx *st) {
@@ -227,7 +267,7 @@ napi_value make_attributes(napi_env env, const struct attributes *list) {
   for (size_t i = 0; i < list->count; i++) {
     napi_value item, name;
     napi_create_object(env, &item);
-    napi_create_string_utf8(env, list->items[i].name, NAPI_AUTO_LENGTH, &name);
+    napi_create_string_latin1(env, list->items[i].name, NAPI_AUTO_LENGTH, &name);
     napi_set_named_property(env, item, "name", name);
     napi_set_named_property(env, item, "value", make_buffer(env, list->items[i].value, list->items[i].size));
     napi_set_element(env, array, (uint32_t)i, item);

@@ -30,7 +30,7 @@ export interface TarEntry {
   mtime: number;
   devMajor?: number;
   devMinor?: number;
-  /** Further PAX records, for example SCHILY.xattr.*. */
+  /** Further PAX records, for example SCHILY.xattr.*; each character of a key is one byte (latin1). */
   records?: readonly (readonly [key: string, value: Buffer])[];
 }
 
@@ -151,7 +151,7 @@ function mainBlock(entry: TarEntry, prefix: Buffer, name: Buffer, linkname: Buff
 
 /** `LENGTH KEY=VALUE\n`, where the length counts itself. */
 function paxRecord(key: string, value: Buffer): Buffer {
-  const rest = Buffer.concat([Buffer.from(` ${key}=`), value, Buffer.from('\n')]);
+  const rest = Buffer.concat([Buffer.from(` ${key}=`, 'latin1'), value, Buffer.from('\n')]);
   let size = rest.length + String(rest.length).length;
   if (String(size).length !== String(rest.length).length) size = rest.length + String(size).length;
   return Buffer.concat([Buffer.from(String(size)), rest]);

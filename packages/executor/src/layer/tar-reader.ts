@@ -144,7 +144,8 @@ function parseRecords(data: Buffer): Records {
     const valid =
       blank > at && Number.isSafeInteger(length) && end <= data.length && equals > blank && equals < end;
     if (!valid || data[end - 1] !== 0x0a) throw bad('a pax record has a wrong length');
-    const key = data.toString('utf8', blank + 1, equals);
+    // Names of attributes are bytes, and all other keys are ASCII.
+    const key = data.toString('latin1', blank + 1, equals);
     const value = data.subarray(equals + 1, end - 1);
     // Sparse format 0.0 repeats these two; 0.1 has the same numbers as one list.
     if (key === 'GNU.sparse.offset' || key === 'GNU.sparse.numbytes') sparse.push(value.toString('latin1'));
@@ -229,19 +230,16 @@ function xattrsOf(records: Records): { name: string; value: Buffer }[] {
   for (const [key, value] of records) {
     if (key.startsWith('SCHILY.xattr.')) found.set(key.slice('SCHILY.xattr.'.length), value);
     else if (key.startsWith('LIBARCHIVE.xattr.')) {
-      const name = decodeUri(key.slice('LIBARCHIVE.xattr.'.length));
+      const name = decodePercent(key.slice('LIBARCHIVE.xattr.'.length));
       if (!found.has(name)) found.set(name, Buffer.from(value.toString('latin1'), 'base64'));
     }
   }
   return [...found].map(([name, value]) => ({ name, value }));
 }
 
-function decodeUri(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    throw bad(`the attribute name ${JSON.stringify(text)}`);
-  }
+function decodePercent(text: string): string {
+  if (/%(?![0-9A-Fa-f]{2})/.test(text)) throw bad(`the attribute name ${JSON.stringify(text)}`);
+  return text.replace(/%(..)/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)));
 }
 
 /** Bytes of data in the archive. Only files have any. */

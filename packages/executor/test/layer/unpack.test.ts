@@ -143,6 +143,8 @@ for (const driver of Object.keys(drivers) as (keyof typeof drivers)[]) {
         ['SCHILY.xattr.security.capability', Buffer.from('0100000200040000000000000000000000000000', 'hex')],
         ['SCHILY.xattr.user.a', Buffer.from([0, 10, 255])],
         ['LIBARCHIVE.xattr.user.b%3D', Buffer.from('eHl6')],
+        ['LIBARCHIVE.xattr.user.%ff%0a', Buffer.from('eQ==')],
+        ['SCHILY.xattr.user.z\xfe', Buffer.from('z')],
         ['SCHILY.xattr.trusted.overlay.opaque', Buffer.from('y')],
         ['SCHILY.xattr.user.overlay.redirect', Buffer.from('/etc')],
         ['SCHILY.xattr.trusted.x', Buffer.from('y')],
@@ -150,13 +152,13 @@ for (const driver of Object.keys(drivers) as (keyof typeof drivers)[]) {
       const ids = await store.chain(
         tarOf([
           { name: 'f', records: [...records], mode: 0o4711, uid: 1 },
-          { name: 'd/', records: [...records].slice(3) },
+          { name: 'd/', records: [...records].slice(5) },
         ]),
       );
       assert.deepEqual(await store.look(ids), [
         'd dir 755 0:0',
         'f file 4711 1:0 0 e3b0c44298fc1c14 1600000000000000000 ' +
-          'security.capability=0100000200040000000000000000000000000000 user.a=000aff user.b==78797a',
+          'security.capability=0100000200040000000000000000000000000000 user.a=000aff user.b==78797a user.z\xfe=7a user.\xff\n=79',
       ]);
     });
 
