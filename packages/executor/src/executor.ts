@@ -93,7 +93,9 @@ function compose(parts: Parts): Executor {
         fetchHttp(op, { root, lease, snapshotter, fetchUrl: options.fetchUrl }, context.signal),
       ),
     git: (op, context) =>
-      cancellable(context.signal, () => fetchGit(op, { lease, snapshotter }, context.signal)),
+      cancellable(context.signal, () =>
+        fetchGit(op, { lease, snapshotter, access: options }, context.signal),
+      ),
     run: (op, base, mounts, context) =>
       cancellable(context.signal, () => run(parts, op, base, mounts, context)),
     file: (op, base, inputs, context) =>

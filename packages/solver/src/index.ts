@@ -3,6 +3,7 @@ export { closure, dependencies, inputsOf } from './graph.js';
 export * from './interfaces.js';
 export { digestOf, encode } from './keys/encode.js';
 export { keyVersion } from './keys/op-key.js';
+export { parseGitUrl } from './lower/git-url.js';
 export { findTarget } from './lower/stages.js';
 export { planBuild, tryPlan } from './lower/plan-build.js';
 export * from './ops.js';

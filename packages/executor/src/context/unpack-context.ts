@@ -1,5 +1,4 @@
 /** Contexts that come as one file: a tar archive, compressed or not, becomes a folder; anything else is a Dockerfile. */
-import { readSync } from 'node:fs';
 import { TsbuildError } from '@tsbuild/core';
 import * as native from '@tsbuild/native';
 import type { Fd } from '@tsbuild/native';
@@ -7,9 +6,7 @@ import { withFd } from '../rootfs/open.js';
 import { extractArchive } from '../layer/index.js';
 import { decompressFile } from '../source/decompress.js';
 import { isArchive } from '../source/sniff-tar.js';
-
-/** Longest Dockerfile that is read from a stream, bytes. */
-const maxDockerfile = 16 * 1024 * 1024;
+import { maxTextBytes, readWhole } from './read-text.js';
 
 /**
  * Unpacks the archive into the folder (which exists and is empty) and returns undefined, or returns the Dockerfile's bytes.
@@ -32,7 +29,7 @@ export async function unpackContext(
 
 function readText(file: Fd): Buffer {
   const { size } = native.stat(file, '');
-  if (size > maxDockerfile) {
+  if (size > maxTextBytes) {
     throw new TsbuildError(
       'TSB_CONTEXT_NO_ARCHIVE',
       'the context is neither a tar archive nor a Dockerfile',
@@ -41,7 +38,5 @@ function readText(file: Fd): Buffer {
       },
     );
   }
-  const bytes = Buffer.alloc(size);
-  const read = readSync(file, bytes, 0, size, 0);
-  return bytes.subarray(0, read);
+  return readWhole(file, 'the context');
 }

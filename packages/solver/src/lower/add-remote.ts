@@ -3,16 +3,12 @@ import { type Digest, parseDigest } from '@tsbuild/core';
 import type { AddInstruction } from '@tsbuild/parser';
 import type { CopyAction, GitOp, HttpOp } from '../ops.js';
 import { fault } from './fault.js';
-import { parseGitUrl } from './git-url.js';
+import { checkCommit, type GitUrl, parseGitUrl } from './git-url.js';
 import type { Located, Lowering } from './lowering.js';
 import type { StageState } from './stage-state.js';
 
 export function isUrl(source: string): boolean {
   return /^https?:\/\//.test(source);
-}
-
-export function parseAddGit(source: string): ReturnType<typeof parseGitUrl> {
-  return parseGitUrl(source);
 }
 
 /** @returns undefined for a path of the build context */
@@ -25,13 +21,9 @@ export function remoteSource(
 ): Pick<CopyAction, 'from' | 'source' | 'unpack'> | undefined {
   const add = (op: GitOp | HttpOp, name: string) =>
     lowering.graph.add({ op, name, stage: state.label, platform: state.platform, range, ignoreCache: false });
-  const git = parseAddGit(source);
+  const git = parseGitUrl(source);
   if (git !== undefined) {
-    const op: GitOp = {
-      ...git,
-      keepGitDir: instruction.keepGitDir ?? git.keepGitDir,
-      ...(checksum === undefined ? {} : { checksum }),
-    };
+    const op = withFlags(git, instruction.keepGitDir, checksum);
     return { from: add(op, source), source: '/', unpack: 'never' };
   }
   if (isUrl(source)) {
@@ -50,6 +42,22 @@ export function remoteSource(
     'checksum requires HTTP(S) or Git sources',
     'Leave out --checksum: files of the context are always compared by content.',
   );
+}
+
+/** What flag and URL both say must be the same. */
+function withFlags(git: GitUrl, keepGitDir: boolean | undefined, checksum: string | undefined): GitOp {
+  if (checksum !== undefined) checkCommit(checksum);
+  if (checksum !== undefined && git.checksum !== undefined && checksum !== git.checksum) {
+    throw fault('GIT_URL', `checksum mismatch "${checksum}" != "${git.checksum}"`, 'Give it once.');
+  }
+  if (keepGitDir !== undefined && git.keepGitDir !== undefined && keepGitDir !== git.keepGitDir) {
+    throw fault('GIT_URL', 'inconsistent keep-git-dir configuration', 'Give it once.');
+  }
+  return {
+    ...git,
+    keepGitDir: keepGitDir ?? git.keepGitDir ?? false,
+    ...(checksum === undefined ? {} : { checksum }),
+  };
 }
 
 /** The last segment of the URL's path. */

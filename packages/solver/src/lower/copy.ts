@@ -1,7 +1,8 @@
 /** COPY and ADD: sources and heredocs to one step of file actions. */
 import type { AddInstruction, CopyInstruction, Heredoc } from '@tsbuild/parser';
 import type { CopyAction, FileAction, FileOp, MkfileAction, VertexId } from '../ops.js';
-import { isUrl, parseAddGit, remoteSource } from './add-remote.js';
+import { isUrl, remoteSource } from './add-remote.js';
+import { parseGitUrl } from './git-url.js';
 import { instructionText, stepName } from './display.js';
 import { fault } from './fault.js';
 import { recordLayer } from './history.js';
@@ -122,7 +123,7 @@ function unpackMode(written: boolean | undefined): CopyAction['unpack'] {
 }
 
 function refuseRemote(source: string): void {
-  if (parseAddGit(source) !== undefined) {
+  if (parseGitUrl(source) !== undefined) {
     throw fault('COPY_SOURCE', "source can't be a git ref for COPY", 'Use ADD, which fetches repositories.');
   }
   if (isUrl(source))

@@ -11,7 +11,7 @@ import { createResolver } from '../resolve/resolver.js';
 import type { OperationContext } from './context.js';
 import { planOptions, wantedPlatforms } from './plan-options.js';
 import { prepareContext } from './prepare-context.js';
-import { secretReader, sshSocket } from './secrets.js';
+import { agentsOf, secretReader, sshSocket } from './secrets.js';
 import { withStep } from './step.js';
 import { openWorkshop, type Workshop } from './workshop.js';
 
@@ -28,7 +28,7 @@ export async function runBuild(options: Options, context: OperationContext): Pro
       ...options,
       contexts: prepared.contexts,
       secret: secretReader(options.secrets ?? []),
-      sshAgent: sshSocket(options.ssh ?? []),
+      sshAgent: sshSocket(agentsOf(options)),
     },
     context,
   ).catch(async (error: unknown) => {

@@ -1,11 +1,17 @@
 /** Brings the build context, the named local contexts and the Dockerfile to where the executor reads them. */
-import { mkdirSync, realpathSync, rmSync, type Stats, statSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { mkdirSync, realpathSync, type Stats, statSync } from 'node:fs';
+import { readdir, rm, writeFile } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { parseIgnoreFile, TsbuildError } from '@tsbuild/core';
-import { checkOutGit, type ContextSource, unpackContext } from '@tsbuild/executor';
-import type { GitOp, HttpOp } from '@tsbuild/solver';
+import {
+  checkOutGit,
+  type ContextSource,
+  maxTextBytes,
+  readTextInFolder,
+  unpackContext,
+} from '@tsbuild/executor';
+import type { GitOp } from '@tsbuild/solver';
 import type { BuildOptions } from '../api/types.js';
 import { connect } from '../image/remote.js';
 import { withSourceFile } from '../image/source-file.js';
@@ -13,6 +19,7 @@ import { parseRemoteContext } from '../resolve/remote-context.js';
 import { type TemporaryFolder, temporaryFolder } from '../store/temporary.js';
 import type { OperationContext } from './context.js';
 import { type DockerfileSource, readDockerfile } from './dockerfile.js';
+import { agentsOf, secretReader, sshSocket } from './secrets.js';
 import { withStep } from './step.js';
 
 type Options = Omit<BuildOptions, 'signal' | 'onEvent'>;
@@ -47,14 +54,14 @@ export async function prepareContext(
   const close = () => temporary.close();
   try {
     const main = await mainContext(options, temporary, context);
-    const dockerfile = await findDockerfile(options, main);
+    const dockerfile = await findDockerfile(options, main, context.signal);
     const contexts = new Map<string, ContextSource>();
     if (main.path !== undefined) {
-      const ignore = main.local ? await ignoreOf(main.path, dockerfile.path) : {};
+      const ignore = main.local ? ignoreOf(main.path, dockerfile.place) : {};
       contexts.set('context', { path: main.path, ...ignore });
     } else if (needsFiles) contexts.set('context', { path: await newFolder(temporary) });
     for (const [name, value] of Object.entries(options.buildContexts ?? {})) {
-      if (isFolderContext(value)) contexts.set(name, await namedFolder(name, value));
+      if (isFolderContext(value)) contexts.set(name, namedFolder(name, value));
     }
     return { contexts, dockerfile, close };
   } catch (error) {
@@ -74,7 +81,7 @@ async function mainContext(
   if (remote?.kind === 'git') {
     const step = { id: 'internal:context', name: '[internal] load git source' };
     return withStep(emit, step, async () => ({
-      path: await gitFolder(remote, await newFolder(temporary), signal),
+      path: await gitFolder(remote, await newFolder(temporary), { context: given, ...options }, signal),
       local: false,
     }));
   }
@@ -83,12 +90,15 @@ async function mainContext(
     if (stat.isDirectory()) return { path: resolve(given), local: true };
   }
   return withStep(emit, { id: 'internal:context', name: '[internal] load build context' }, async () => {
-    const source = remote?.kind === 'http' ? await download(remote, options, signal) : given;
+    const source = remote?.kind === 'http' ? await download(remote.url, options, signal) : given;
     const folder = await newFolder(temporary);
     const dockerfile = await withSourceFile(source, options.root, signal, (fd) =>
       unpackContext(fd, folder, signal),
     );
-    return { path: folder, local: false, ...(dockerfile === undefined ? {} : { dockerfile }) };
+    if (dockerfile === undefined) return { path: folder, local: false };
+    // BuildKit's context is then the one file that was downloaded.
+    if (remote?.kind === 'http') await writeFile(join(folder, remote.filename), dockerfile, { mode: 0o600 });
+    return { path: folder, local: false, dockerfile };
   });
 }
 
@@ -124,22 +134,24 @@ async function newFolder(temporary: TemporaryFolder): Promise<string> {
   return folder;
 }
 
-async function download(remote: HttpOp, options: Options, signal: AbortSignal): Promise<Readable> {
+async function download(url: string, options: Options, signal: AbortSignal): Promise<Readable> {
   const registries = connect(options);
-  const response = await registries.fetchUrl(remote.url, {}, signal);
+  const response = await registries.fetchUrl(url, {}, signal);
   if (response.status >= 200 && response.status < 300) {
     return Readable.from(response.body, { objectMode: false }).once('close', () => void registries.close());
   }
   await registries.close();
   throw new TsbuildError('TSB_RESOLVE_HTTP_STATUS', `invalid response status ${response.status}`, {
-    hint: 'The context could not be fetched; check the URL.',
+    hint: `Check the URL: ${url}`,
   });
 }
 
 /** Where a subdirectory is a link, it must not lead out of the checkout. */
-async function gitFolder(op: GitOp, folder: string, signal: AbortSignal): Promise<string> {
-  await checkOutGit(op, folder, signal);
-  rmSync(join(folder, '.git'), { recursive: true, force: true });
+async function gitFolder(op: GitOp, folder: string, options: Options, signal: AbortSignal): Promise<string> {
+  const keepGitDir = op.keepGitDir || options.buildArgs?.['BUILDKIT_CONTEXT_KEEP_GIT_DIR'] === '1';
+  const access = { secret: secretReader(options.secrets ?? []), sshAgent: sshSocket(agentsOf(options)) };
+  await checkOutGit({ ...op, keepGitDir }, folder, access, signal);
+  if (!keepGitDir) await removeGitFiles(folder);
   if (op.subdir === undefined) return folder;
   const root = realpathSync(folder);
   const path = resolveOrUndefined(join(root, op.subdir));
@@ -155,6 +167,15 @@ async function gitFolder(op: GitOp, folder: string, signal: AbortSignal): Promis
   return path;
 }
 
+/** The repository's own folder, and the files that lead the submodules to theirs in it. */
+async function removeGitFiles(checkout: string): Promise<void> {
+  for (const entry of await readdir(checkout, { withFileTypes: true })) {
+    const path = join(checkout, entry.name);
+    if (entry.name === '.git') await rm(path, { recursive: true, force: true });
+    else if (entry.isDirectory()) await removeGitFiles(path);
+  }
+}
+
 function resolveOrUndefined(path: string): string | undefined {
   try {
     return realpathSync(path);
@@ -163,41 +184,61 @@ function resolveOrUndefined(path: string): string | undefined {
   }
 }
 
-function findDockerfile(options: Options, main: MainContext): Promise<DockerfileSource> {
-  const text = options.dockerfileText ?? main.dockerfile?.toString('utf8');
+async function findDockerfile(
+  options: Options,
+  main: MainContext,
+  signal: AbortSignal,
+): Promise<DockerfileSource> {
+  const { dockerfile } = options;
+  if (dockerfile !== undefined && /^https?:\/\//.test(dockerfile)) {
+    return { name: dockerfile, text: await downloadText(dockerfile, options, signal) };
+  }
   return readDockerfile({
-    dockerfile: options.dockerfile,
-    dockerfileText: text,
+    dockerfile,
+    dockerfileText: options.dockerfileText ?? main.dockerfile?.toString('utf8'),
     contextPath: main.path,
     local: main.local,
-    base: main.local || main.path === undefined ? process.cwd() : main.path,
   });
 }
 
-/** `<Dockerfile>.dockerignore` beside the Dockerfile, else `.dockerignore` in the context's root. */
-async function ignoreOf(
-  folder: string,
-  dockerfile: string | undefined,
-): Promise<Pick<ContextSource, 'ignore'>> {
-  const candidates = [
-    ...(dockerfile === undefined ? [] : [`${dockerfile}.dockerignore`]),
-    join(folder, '.dockerignore'),
-  ];
-  for (const path of candidates) {
-    const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return undefined;
-      throw new TsbuildError('TSB_CONTEXT_IGNORE_FILE', `cannot read ${path}: ${error.message}`, {
-        hint: 'The ignore file must be a file that you may read.',
-        cause: error,
+async function downloadText(url: string, options: Options, signal: AbortSignal): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of await download(url, options, signal)) {
+    chunks.push(chunk as Buffer);
+    size += (chunk as Buffer).length;
+    if (size > maxTextBytes) {
+      throw new TsbuildError('TSB_CONTEXT_DOCKERFILE', `the Dockerfile ${url} is longer than 16 MiB`, {
+        hint: 'Check the URL: this is no Dockerfile.',
       });
-    });
-    if (text !== undefined) return { ignore: { patterns: parseIgnoreFile(text), file: shortName(path) } };
+    }
+  }
+  return Buffer.concat(chunks);
+}
+
+/** `<Dockerfile>.dockerignore` beside the Dockerfile, else `.dockerignore` in the context's root. */
+function ignoreOf(folder: string, dockerfile: DockerfileSource['place']): Pick<ContextSource, 'ignore'> {
+  const own = dockerfile && { folder: dockerfile.folder, file: `${dockerfile.file}.dockerignore` };
+  for (const place of [...(own ? [own] : []), { folder, file: '.dockerignore' }]) {
+    const text = readIgnoreFile(place);
+    if (text !== undefined) {
+      return { ignore: { patterns: parseIgnoreFile(text.toString('utf8')), file: basename(place.file) } };
+    }
   }
   return {};
 }
 
-function shortName(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1);
+function readIgnoreFile({ folder, file }: { folder: string; file: string }): Buffer | undefined {
+  try {
+    return readTextInFolder(folder, file);
+  } catch (error) {
+    const { message } = error as Error;
+    const path = join(folder, file);
+    throw new TsbuildError('TSB_CONTEXT_IGNORE_FILE', `cannot read ${path}: ${message}`, {
+      hint: 'The ignore file must be a file that you may read.',
+      cause: error,
+    });
+  }
 }
 
 function isFolderContext(value: string): boolean {
@@ -208,12 +249,12 @@ function isFolderContext(value: string): boolean {
   );
 }
 
-async function namedFolder(name: string, value: string): Promise<ContextSource> {
+function namedFolder(name: string, value: string): ContextSource {
   const path = resolve(value);
   if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
     throw new TsbuildError('TSB_CONTEXT_MISSING', `the context ${name}=${value} is no folder`, {
       hint: 'Give a folder, docker-image://REF, oci-layout://PATH, target:NAME, or an http(s) or git URL.',
     });
   }
-  return { path, ...(await ignoreOf(path, undefined)) };
+  return { path, ...ignoreOf(path, undefined) };
 }

@@ -1,7 +1,9 @@
 /** Where secrets and ssh agents come from. Values are read when a step asks for them, and never kept. */
 import { readFile } from 'node:fs/promises';
 import { TsbuildError } from '@tsbuild/core';
-import type { SecretSpec, SshSpec } from '../api/types.js';
+import { isSsh } from '@tsbuild/executor';
+import type { BuildOptions, SecretSpec, SshSpec } from '../api/types.js';
+import { parseRemoteContext } from '../resolve/remote-context.js';
 
 /** The limit of BuildKit's secrets provider, bytes. */
 const largestSecret = 500 * 1024;
@@ -40,6 +42,13 @@ async function readSource(id: string, path: string): Promise<Buffer> {
       cause: error,
     });
   }
+}
+
+/** The agent in use is given to a build whose context is fetched with it, as buildx does; else only what was asked for. */
+export function agentsOf({ ssh = [], context }: Pick<BuildOptions, 'ssh' | 'context'>): readonly SshSpec[] {
+  if (ssh.length > 0 || typeof context !== 'string') return ssh;
+  const remote = parseRemoteContext(context);
+  return remote?.kind === 'git' && isSsh(remote.remote) ? [{ id: 'default' }] : ssh;
 }
 
 /** Path of the agent's socket that steps with that id may use. */

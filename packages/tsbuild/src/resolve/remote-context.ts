@@ -1,35 +1,18 @@
 /** Tells http(s) and git URLs given as contexts from folders. */
-import type { GitOp, HttpOp } from '@tsbuild/solver';
+import { type GitOp, type HttpOp, parseGitUrl } from '@tsbuild/solver';
 
 /**
- * A git URL is what BuildKit takes for one (util/gitutil): `git@host:path`, `git://`, `ssh://`, `github.com/…`, or
- * http(s) with a path that ends in `.git`; `#REF:SUBDIR` may follow. Other http(s) URLs are files.
+ * Git URLs are those of ADD, and `github.com/…` (BuildKit, util/dfgitutil); other http(s) URLs are files.
+ * @throws TsbuildError TSB_GRAPH_GIT_URL
  */
 export function parseRemoteContext(text: string): GitOp | HttpOp | undefined {
-  const hash = text.indexOf('#');
-  const remote = hash < 0 ? text : text.slice(0, hash);
-  if (isGit(remote)) {
-    const [ref, subdir] = hash < 0 ? [] : splitFragment(text.slice(hash + 1));
-    return {
-      kind: 'git',
-      remote: remote.startsWith('github.com/') ? `https://${remote}` : remote,
-      ...(ref ? { ref } : {}),
-      ...(subdir ? { subdir } : {}),
-      keepGitDir: false,
-      submodules: true,
-    };
-  }
+  const git = text.startsWith('github.com/') ? parseGitUrl(githubUrl(text)) : parseGitUrl(text);
+  if (git !== undefined) return { ...git, keepGitDir: git.keepGitDir ?? false };
   if (/^https?:\/\//.test(text)) return { kind: 'http', url: text, filename: 'context' };
   return undefined;
 }
 
-function isGit(remote: string): boolean {
-  if (/^(git|ssh):\/\//.test(remote) || /^[\w.-]+@[\w.-]+:(?!\/\/)/.test(remote)) return true;
-  if (remote.startsWith('github.com/')) return true;
-  return /^https?:\/\//.test(remote) && new URL(remote).pathname.endsWith('.git');
-}
-
-function splitFragment(fragment: string): [string | undefined, string | undefined] {
-  const colon = fragment.indexOf(':');
-  return colon < 0 ? [fragment, undefined] : [fragment.slice(0, colon), fragment.slice(colon + 1)];
+function githubUrl(text: string): string {
+  const [, path = '', rest = ''] = /^([^?#]*)(.*)$/s.exec(text) ?? [];
+  return `https://${path}${path.endsWith('.git') ? '' : '.git'}${rest}`;
 }
