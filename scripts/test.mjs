@@ -38,6 +38,7 @@ const packages = [
   'git',
   'libcap2-bin',
   'mmdebstrap',
+  'openssh-client',
   'runc',
   'skopeo',
   'slirp4netns',

@@ -72,7 +72,7 @@ const operations: Record<OperationName, check.Check> = {
     secrets: check.list(
       check.fields<api.SecretSpec>({ id: required(text), src: check.path, env: text, value: check.bytes }),
     ),
-    ssh: check.list(check.fields<api.SshSpec>({ id: required(text), socket: check.path })),
+    ssh: check.list(check.fields<api.SshSpec>({ id: required(text), socket: check.path, keys: texts })),
     allow: texts,
     ulimits: check.list(
       check.fields<api.UlimitSpec>({

@@ -59,6 +59,8 @@ export interface SshSpec {
   id: string;
   /** Path of an agent's socket. Default: $SSH_AUTH_SOCK. */
   socket?: string;
+  /** Paths of private keys without passphrases, instead of a socket: an agent of the build's own holds them. */
+  keys?: string[];
 }
 
 export interface UlimitSpec {

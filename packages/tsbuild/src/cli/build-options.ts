@@ -136,21 +136,18 @@ export function parseSecret(text: string): SecretSpec {
   return src === undefined ? { id } : { id, src };
 }
 
+/** `ID`, `ID=SOCKET` or `ID=KEY[,KEY]`, as buildx has it. */
 export function parseSsh(text: string): SshSpec {
   const equals = text.indexOf('=');
   if (equals < 0) return { id: text };
-  const socket = text.slice(equals + 1);
   const id = text.slice(0, equals);
-  if (!isSocket(socket)) {
-    throw new TsbuildError(
-      'TSB_USAGE_SSH_NOT_A_SOCKET',
-      `--ssh ${text}: ${socket} is not the socket of an SSH agent`,
-      {
-        hint: 'Start an agent with "eval $(ssh-agent)", load the key with ssh-add, and pass --ssh default.',
-      },
-    );
-  }
-  return { id, socket };
+  const paths = text.slice(equals + 1).split(',');
+  const [socket = ''] = paths.filter(isSocket);
+  if (socket === '') return { id, keys: paths };
+  if (paths.length === 1) return { id, socket };
+  throw new TsbuildError('TSB_USAGE_SSH_KEY', `--ssh ${text}: ${socket} is a socket, and not the only path`, {
+    hint: 'Give one agent socket, or one or more private keys.',
+  });
 }
 
 function isSocket(path: string): boolean {

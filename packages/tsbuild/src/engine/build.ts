@@ -18,6 +18,17 @@ import { openWorkshop, type Workshop } from './workshop.js';
 type Options = Omit<BuildOptions, 'signal' | 'onEvent'>;
 
 export async function runBuild(options: Options, context: OperationContext): Promise<BuildResult> {
+  if (!options.ssh?.some(({ keys }) => keys !== undefined)) return await buildImages(options, context);
+  const { startAgents } = await import('./ssh-agents.js');
+  const agents = await startAgents(options.ssh, options.root, context.signal);
+  try {
+    return await buildImages({ ...options, ssh: agents.ssh }, context);
+  } finally {
+    await agents.close();
+  }
+}
+
+async function buildImages(options: Options, context: OperationContext): Promise<BuildResult> {
   const tags = (options.tags ?? []).map(normalizeReference);
   const outputs = wantedOutputs(options);
   const platforms = wantedPlatforms(options.platforms);

@@ -143,16 +143,17 @@ test('secrets', () => {
   assert.throws(() => parseSecret('id=a,value=x'), { message: /unknown field "value"/ });
 });
 
-test("ssh takes an agent's socket", async () => {
+test("ssh takes an agent's socket, or keys", async () => {
   const folder = mkdtempSync(join(tmpdir(), 'tsbuild-ssh-'));
   const server = createServer();
   try {
     const socket = join(folder, 'agent');
     await new Promise<void>((resolve) => server.listen(socket, resolve));
-    writeFileSync(join(folder, 'key'), '');
     assert.deepEqual(parseSsh('default'), { id: 'default' });
     assert.deepEqual(parseSsh(`x=${socket}`), { id: 'x', socket });
-    assert.throws(() => parseSsh(`x=${folder}/key`), { code: 'TSB_USAGE_SSH_NOT_A_SOCKET' });
+    assert.deepEqual(parseSsh('x=one'), { id: 'x', keys: ['one'] });
+    assert.deepEqual(parseSsh('x=one,two'), { id: 'x', keys: ['one', 'two'] });
+    assert.throws(() => parseSsh(`x=one,${socket}`), { code: 'TSB_USAGE_SSH_KEY' });
   } finally {
     server.close();
     rmSync(folder, { recursive: true });

@@ -140,7 +140,7 @@ export const buildSpec: CommandSpec = {
     {
       name: 'ssh',
       type: 'list',
-      value: 'default|ID[=PATH]',
+      value: 'default|ID[=SOCKET|=KEY[,KEY]]',
       summary: 'SSH agent socket or key for RUN --mount=type=ssh',
     },
     buildContextFlag,
