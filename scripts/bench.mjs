@@ -1,11 +1,16 @@
-/** npm run bench: times tsbuild beside docker buildx and buildah; see test/bench/main.ts. */
+/** npm run bench: times tsbuild beside docker buildx and buildah, see test/bench/main.ts; or its parser, test/bench/parse.ts. */
 import { join } from 'node:path';
 import { withPeers } from './lib/peers.mjs';
 import { ensureBuilt } from './lib/prepare.mjs';
 import { repo, run } from './lib/run.mjs';
 
 await ensureBuilt();
-await withPeers(async (env) => {
-  const program = join(repo, 'test/dist/bench/main.js');
-  process.exitCode = await run(process.execPath, [program, ...process.argv.slice(2)], { env });
-});
+const flags = process.argv.slice(2);
+if (flags.join(' ') === '--case parse') {
+  process.exitCode = await run(process.execPath, [join(repo, 'test/dist/bench/parse.js')]);
+} else {
+  await withPeers(async (env) => {
+    const program = join(repo, 'test/dist/bench/main.js');
+    process.exitCode = await run(process.execPath, [program, ...flags], { env });
+  });
+}

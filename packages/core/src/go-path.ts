@@ -7,11 +7,17 @@ const isSpace = new RegExp(`[${goSpace}]`);
 
 /** Go's strings.TrimSpace. */
 export function trimSpace(text: string): string {
+  if (isGraphic(text.charCodeAt(0)) && isGraphic(text.charCodeAt(text.length - 1))) return text;
   const start = leadingSpace.exec(text)?.[0].length ?? 0;
   let end = text.length;
   // Not a regex anchored at the end: it would be tried at every blank of a long text.
   while (end > start && isSpace.test(text.charAt(end - 1))) end -= 1;
   return text.slice(start, end);
+}
+
+/** A visible ASCII character: most texts begin and end with one. */
+function isGraphic(code: number): boolean {
+  return code > 0x20 && code < 0x7f;
 }
 
 /** Go's path.Clean: the shortest equivalent path by lexical processing alone; '.' for an empty one. */

@@ -70,7 +70,7 @@ export interface InstructionBase {
   /** From the keyword's first character to the end of the last line, heredoc bodies included. */
   range: SourceRange;
   /** Comment lines directly above, without `#` and blanks. */
-  comments: string[];
+  comments: readonly string[];
 }
 
 /** A word or a key-value pair is raw: quotes, escapes and `$` stand as written. */
@@ -112,25 +112,25 @@ export interface RunInstruction extends InstructionBase {
   kind: 'run';
   command: Command;
   /** Raw values of --mount, in order; see parseMount. */
-  mounts: RawWord[];
+  mounts: readonly RawWord[];
   network?: string;
   security?: string;
-  devices: RawWord[];
-  heredocs: Heredoc[];
+  devices: readonly RawWord[];
+  heredocs: readonly Heredoc[];
 }
 
 /** Shared by COPY and ADD. */
 interface FileInstruction extends InstructionBase {
   /** Without heredocs; at least one of sources and heredocs is there. */
   sources: RawWord[];
-  heredocs: Heredoc[];
+  heredocs: readonly Heredoc[];
   destination: RawWord;
   /** The sources and the destination came as a JSON array. */
   json: boolean;
   chown?: RawWord;
   chmod?: RawWord;
   link: boolean;
-  exclude: string[];
+  exclude: readonly string[];
 }
 
 export interface CopyInstruction extends FileInstruction {

@@ -2,13 +2,16 @@
 import { didYouMean } from '@tsbuild/core';
 import type { EscapeToken } from './ast.js';
 import { fault } from './fault.js';
+import { none } from './none.js';
 
 /** Cuts `--flag` words off the front; quotes and escapes in them are resolved. `offset` is where the rest begins. */
 export function cutFlags(
   text: string,
   escape: EscapeToken,
-): { flags: string[]; rest: string; offset: number } {
-  if (!text.startsWith('-') && !isSpaceAt(text, 0)) return { flags: [], rest: text, offset: 0 };
+): { flags: readonly string[]; rest: string; offset: number } {
+  const first = text.charCodeAt(0);
+  if (first > 0x2d && first < 0x80) return { flags: none, rest: text, offset: 0 };
+  if (!text.startsWith('-') && !isSpaceAt(text, 0)) return { flags: none, rest: text, offset: 0 };
   const flags: string[] = [];
   const isBlank = (at: number) => isSpaceAt(text, at);
   let at = 0;
@@ -46,7 +49,7 @@ function isSpaceAt(text: string, at: number): boolean {
 export type FlagType = 'bool' | 'string' | 'list';
 
 type FlagValue<T extends FlagType> = T extends 'list'
-  ? string[]
+  ? readonly string[]
   : (T extends 'bool' ? boolean : string) | undefined;
 
 export type FlagValues<S extends Record<string, FlagType>> = { [K in keyof S]: FlagValue<S[K]> };
@@ -56,9 +59,10 @@ export function readFlags<S extends Record<string, FlagType>>(
   flags: readonly string[],
   known: S,
 ): FlagValues<S> {
-  const values: Record<string, string | boolean | string[]> = {};
+  const values: Record<string, string | boolean | string[] | typeof none> = {};
+  for (const name in known) if (known[name] === 'list') values[name] = none;
+  if (flags.length === 0) return values as FlagValues<S>;
   const names = Object.keys(known);
-  for (const name of names) if (known[name] === 'list') values[name] = [];
   for (const flag of flags) {
     const equals = flag.indexOf('=');
     const name = flag.slice(2, equals < 0 ? undefined : equals);
@@ -72,8 +76,9 @@ export function readFlags<S extends Record<string, FlagType>>(
       throw fault('UNKNOWN_FLAG', `unknown flag: --${name}${didYouMean(name, names, true)}`, list);
     }
     const list = values[name];
-    if (Array.isArray(list)) {
-      list.push(required(name, value));
+    if (type === 'list') {
+      if (Array.isArray(list) && list.length > 0) list.push(required(name, value));
+      else values[name] = [required(name, value)];
       continue;
     }
     if (list !== undefined)

@@ -9,12 +9,20 @@ export type HeredocWord = Omit<Heredoc, 'body' | 'rawBody'>;
 
 const pattern = /^(\d*)<<(-?)([^<]*)$/;
 const nothing = () => undefined;
+/** A name that means itself. */
+const plainName = /^[\w.-]+$/;
+/** No quote, escape or variable: words are what stands between blanks. */
+const plainLine = /^[\w.\-<=/:, \t]*$/;
 
 /** Reads one word as a heredoc, undefined if it is none. */
 export function readHeredocWord(word: string): HeredocWord | undefined {
+  if (!word.includes('<<')) return undefined;
   const match = pattern.exec(word);
   const rest = match?.[3];
   if (!match || !rest) return undefined;
+  if (plainName.test(rest)) {
+    return { name: rest, expand: true, chomp: match[2] === '-', fileDescriptor: Number(match[1] ?? '') };
+  }
   const [name, more] = lex(rest, nothing, { escape: '\\', keepUnset: true }).words;
   if (name === undefined || more !== undefined) return undefined;
   const kept = lex(rest, nothing, { escape: '\\', keepUnset: true, keepQuotes: true }).words;
@@ -32,12 +40,7 @@ export function readHeredocWord(word: string): HeredocWord | undefined {
  * do not end a word, in arithmetic such as `$((1 << 3))` neither: BuildKit reads that as a heredoc too.
  */
 export function findHeredocs(line: string): HeredocWord[] {
-  let words: string[];
-  try {
-    words = lex(line, nothing, { escape: '\\', keepQuotes: true, keepEscapes: true, keepUnset: true }).words;
-  } catch {
-    return [];
-  }
+  const words = wordsOf(line);
   const found: HeredocWord[] = [];
   let open = '';
   for (const word of words) {
@@ -49,10 +52,19 @@ export function findHeredocs(line: string): HeredocWord[] {
   return found;
 }
 
+function wordsOf(line: string): string[] {
+  if (plainLine.test(line)) return line.split(/[ \t]+/).filter((word) => word !== '');
+  try {
+    return lex(line, nothing, { escape: '\\', keepQuotes: true, keepEscapes: true, keepUnset: true }).words;
+  } catch {
+    return [];
+  }
+}
+
 /** Takes the bodies that follow the instruction line. */
 export function takeBodies(words: readonly HeredocWord[], reader: LineReader): Heredoc[] {
   return words.map((word) => {
-    const lines: string[] = [];
+    const start = reader.line;
     for (;;) {
       const raw = reader.takeRaw();
       if (raw === undefined) {
@@ -62,18 +74,21 @@ export function takeBodies(words: readonly HeredocWord[], reader: LineReader): H
           `Add a line that holds only ${word.name}; if no heredoc is meant, put << in quotes.`,
         );
       }
+      if (raw === word.name) break;
       const plain = trimNewline(raw);
-      if ((word.chomp ? plain.replace(/^\t+/, '') : plain) === word.name) break;
-      lines.push(raw);
+      if ((word.chomp ? chomp(plain) : plain) === word.name) break;
     }
-    const rawBody = lines.map((line) => `${line}\n`).join('');
-    return { ...word, body: word.chomp ? chomp(rawBody) : rawBody, rawBody };
+    const lines = reader.between(start, reader.line - 1);
+    const rawBody = lines.length === 0 ? '' : `${lines.join('\n')}\n`;
+    const body = word.chomp ? chomp(rawBody) : rawBody;
+    const { name, expand, chomp: isChomped, fileDescriptor } = word;
+    return { name, expand, chomp: isChomped, fileDescriptor, body, rawBody };
   });
 }
 
 /** Removes the leading tabs of every line. */
 export function chomp(text: string): string {
-  return text.replace(/^\t+/gm, '');
+  return text.includes('\t') ? text.replace(/^\t+/gm, '') : text;
 }
 
 /** The bodies as they follow an instruction: each with its terminator, joined by line ends. */

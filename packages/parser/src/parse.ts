@@ -1,10 +1,11 @@
 /** Text to AST. */
 import { type SourceLocation, type SourceRange, TsbuildError } from '@tsbuild/core';
 import type {
+  AddInstruction,
+  CopyInstruction,
   Dockerfile,
   EscapeToken,
   FromInstruction,
-  Heredoc,
   Instruction,
   InstructionBase,
   ParseWarning,
@@ -14,15 +15,19 @@ import { readDirectives } from './directives.js';
 import { fault } from './fault.js';
 import { cutFlags } from './flags.js';
 import { findHeredocs, takeBodies } from './heredoc.js';
-import { parseInstruction } from './instructions/index.js';
+import { instructionNames, parseInstruction } from './instructions/index.js';
 import type { Request } from './instructions/request.js';
 import { LineReader, type LogicalLine, rangeOf } from './lines.js';
+import { none } from './none.js';
 import { parseOnbuild, triggerFault } from './onbuild.js';
 import { splitCommand, splitKeyword } from './split.js';
 import { findSwallowedComment } from './swallowed-comment.js';
 
 /** Longest physical line, bytes (BuildKit's limit). */
 const maxLineBytes = 65535;
+
+/** One string for all instructions of a kind, where each would keep memory of its own. */
+const usualKeywords = new Map(instructionNames.map((name) => [name, name]));
 
 /**
  * Parses a Dockerfile. Nothing is expanded and no stage is looked up.
@@ -56,8 +61,9 @@ export function parseDockerfile(input: string | Uint8Array, filename: string): D
     if (line.emptyLines.length > 0) file.warnings.push(emptyContinuation(line));
     const instruction = readInstruction(line, reader, lines, escape, locate, warn);
     posixShell = shellAfter(instruction, posixShell);
-    if (posixShell) file.warnings.push(...findSwallowedComment(instruction, line));
-    if ('heredocs' in instruction) file.warnings.push(...blankInHeredoc(instruction));
+    if (posixShell && line.joins.length > 0) file.warnings.push(...findSwallowedComment(instruction, line));
+    if (instruction.kind === 'copy' || instruction.kind === 'add')
+      file.warnings.push(...blankInHeredoc(instruction));
     addInstruction(file, instruction, locate);
   }
   const end = locate(wholeLine(lines, lines.length));
@@ -128,20 +134,24 @@ function instructionOf(
   escape: EscapeToken,
   warn: (warning: ParseWarning) => void,
 ): AnyInstruction {
-  const { keyword, rest: all, restOffset } = splitKeyword(line.text);
-  const name = keyword.toUpperCase();
+  const { keyword: written, rest: all, restOffset } = splitKeyword(line.text);
+  const usual = usualKeywords.get(written);
+  const keyword = usual ?? written;
+  const name = usual ?? written.toUpperCase();
   const { flags, rest, offset } = cutFlags(all, escape);
   const inner = name === 'ONBUILD' ? splitKeyword(rest) : undefined;
   const heredocs = takesHeredocs(inner?.keyword ?? keyword, inner?.rest ?? rest, escape)
     ? takeBodies(findHeredocs(line.text), reader)
-    : [];
+    : none;
+  const range = rangeOf(line, 0, line.text.length);
+  if (heredocs.length > 0) {
+    range.endLine = reader.line;
+    range.endColumn = lineEnd(lines, reader.line);
+  }
   const base: InstructionBase = {
     keyword,
     original: line.text,
-    range: {
-      ...rangeOf(line, 0, line.text.length),
-      ...(heredocs.length > 0 ? { endLine: reader.line, endColumn: lineEnd(lines, reader.line) } : {}),
-    },
+    range,
     comments: line.comments,
   };
   const request: Request = {
@@ -202,13 +212,8 @@ function emptyContinuation(line: LogicalLine): ParseWarning {
 }
 
 /** `COPY << EOF /f`: the body is taken, but the words are two paths. */
-function blankInHeredoc(instruction: Extract<Instruction, { heredocs: Heredoc[] }>): ParseWarning[] {
-  if (
-    instruction.kind === 'run' ||
-    instruction.json ||
-    !instruction.sources.some((word) => /^\d*<<$/.test(word))
-  )
-    return [];
+function blankInHeredoc(instruction: CopyInstruction | AddInstruction): ParseWarning[] {
+  if (instruction.json || !instruction.sources.some((word) => /^\d*<<$/.test(word))) return [];
   const message = `${instruction.kind.toUpperCase()} takes << and the name after it for two paths; write <<NAME without a blank`;
   return [{ rule: 'HeredocWithBlank', message, range: instruction.range }];
 }
@@ -221,7 +226,8 @@ function physicalLines(text: string): string[] {
 
 function checkLengths(lines: readonly string[], report: (error: Error, index: number) => never): void {
   const encoder = new TextEncoder();
-  for (const [index, line] of lines.entries()) {
+  for (let index = 0; index < lines.length; index += 1) {
+    const line = lines[index] as string;
     if (line.length * 3 <= maxLineBytes || encoder.encode(line).length <= maxLineBytes) continue;
     const hint = 'Break the line with a backslash at its end, or copy the text from a file.';
     report(

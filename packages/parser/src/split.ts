@@ -17,14 +17,17 @@ export interface ListArguments {
   json: boolean;
 }
 
+/** Nothing to split: docker-file-parser would give it back as it is. */
+const oneWord = /^[\w.,:=/@%+-]+$/;
+
 /** Keyword and the rest of an instruction line, both trimmed. */
 export function splitKeyword(line: string): { keyword: string; rest: string; restOffset: number } {
   const trimmed = trimSpace(line);
-  const start = line.indexOf(trimmed);
-  const match = /[\t\v\f\r ]+/.exec(trimmed);
-  if (match === null) return { keyword: trimmed, rest: '', restOffset: line.length };
-  const rest = trimSpace(trimmed.slice(match.index));
-  return { keyword: trimmed.slice(0, match.index), rest, restOffset: start + trimmed.length - rest.length };
+  const start = trimmed === line ? 0 : line.indexOf(trimmed);
+  const gap = trimmed.search(/[\t\v\f\r ]/);
+  if (gap < 0) return { keyword: trimmed, rest: '', restOffset: line.length };
+  const rest = trimSpace(trimmed.slice(gap + 1));
+  return { keyword: trimmed.slice(0, gap), rest, restOffset: start + trimmed.length - rest.length };
 }
 
 /** RUN, CMD, ENTRYPOINT, SHELL and HEALTHCHECK CMD: a JSON array of strings, or one string. */
@@ -50,6 +53,7 @@ export function splitList(rest: string): ListArguments {
 /** FROM, EXPOSE: words between blanks. */
 export function splitBlanks(rest: string): string[] {
   if (rest === '') return [];
+  if (oneWord.test(rest)) return [rest];
   const args = ask('EXPOSE', rest);
   if (!Array.isArray(args)) throw new Error('docker-file-parser gave no list for EXPOSE');
   return args;
@@ -57,6 +61,7 @@ export function splitBlanks(rest: string): string[] {
 
 /** ENV, LABEL, ARG: words with quotes and escapes respected and kept. */
 export function splitQuoted(rest: string, escape: EscapeToken): Word[] {
+  if (oneWord.test(rest)) return [{ text: rest, offset: 0 }];
   if (escape !== '\\' || /[\u0085\uFEFF]/.test(rest)) return splitWords(rest, escape);
   const args = ask('ARG', rest);
   if (!Array.isArray(args)) throw new Error('docker-file-parser gave no list for ARG');

@@ -1,15 +1,18 @@
 /** COPY and ADD. */
 import type { AddInstruction, CopyInstruction, Heredoc, RawWord } from '../ast.js';
 import { fault } from '../fault.js';
+import { none } from '../none.js';
 import { readHeredocWord } from '../heredoc.js';
 import { splitList } from '../split.js';
 import { countFault, flagsOf, type Request } from './request.js';
 
 const fileFlags = { chown: 'string', chmod: 'string', link: 'bool', exclude: 'list' } as const;
+const copyFlags = { from: 'string', ...fileFlags, parents: 'bool' } as const;
+const addFlags = { ...fileFlags, 'keep-git-dir': 'bool', checksum: 'string', unpack: 'bool' } as const;
 
 export function parseCopy(request: Request): CopyInstruction {
   const files = filesOf(request);
-  const flags = flagsOf(request, { from: 'string', ...fileFlags, parents: 'bool' });
+  const flags = flagsOf(request, copyFlags);
   const { from } = flags;
   if (from?.includes('$')) {
     throw fault(
@@ -30,12 +33,7 @@ export function parseCopy(request: Request): CopyInstruction {
 
 export function parseAdd(request: Request): AddInstruction {
   const files = filesOf(request);
-  const flags = flagsOf(request, {
-    ...fileFlags,
-    'keep-git-dir': 'bool',
-    checksum: 'string',
-    unpack: 'bool',
-  });
+  const flags = flagsOf(request, addFlags);
   const { checksum, unpack } = flags;
   const keepGitDir = flags['keep-git-dir'];
   return {
@@ -53,7 +51,7 @@ interface CommonFlags {
   chown: string | undefined;
   chmod: string | undefined;
   link: boolean | undefined;
-  exclude: string[];
+  exclude: readonly string[];
 }
 
 function common({ chown, chmod, link, exclude }: CommonFlags) {
@@ -67,7 +65,7 @@ function common({ chown, chmod, link, exclude }: CommonFlags) {
 
 function filesOf(request: Request): {
   sources: RawWord[];
-  heredocs: Heredoc[];
+  heredocs: readonly Heredoc[];
   destination: RawWord;
   json: boolean;
 } {
@@ -80,7 +78,7 @@ function filesOf(request: Request): {
       `Write ${request.name} source destination; the destination may be a single dot.`,
     );
   }
-  if (json) return { sources: words, heredocs: [], destination, json };
+  if (json) return { sources: words, heredocs: none, destination, json };
   if (asHeredoc(destination) !== undefined) {
     throw fault(
       'HEREDOC',
@@ -88,6 +86,7 @@ function filesOf(request: Request): {
       'Write the destination after the heredoc words.',
     );
   }
+  if (request.heredocs.length === 0) return { sources: words, heredocs: none, destination, json };
   const heredocs = [...request.heredocs];
   const sources: RawWord[] = [];
   const used: Heredoc[] = [];

@@ -11,7 +11,7 @@ export interface Request {
   rest: string;
   flags: readonly string[];
   escape: EscapeToken;
-  heredocs: Heredoc[];
+  heredocs: readonly Heredoc[];
   base: InstructionBase;
   /** Range of a stretch of `rest`. */
   rangeOf(start: number, end: number): SourceRange;
@@ -23,7 +23,7 @@ export function flagsOf<S extends Record<string, FlagType>>(request: Request, kn
 }
 
 export function refuseFlags(request: Request): void {
-  readFlags(request.flags, {});
+  if (request.flags.length > 0) readFlags(request.flags, {});
 }
 
 export function countFault(message: string, hint: string): Error {

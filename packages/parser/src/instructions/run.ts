@@ -1,16 +1,24 @@
 import { goQuote } from '@tsbuild/core';
 import type { RunInstruction } from '../ast.js';
 import { fault } from '../fault.js';
+import type { FlagValues } from '../flags.js';
+import { none } from '../none.js';
 import { checkMount } from '../mount.js';
 import { splitCommand } from '../split.js';
 import { flagsOf, type Request } from './request.js';
 
+const known = { mount: 'list', network: 'string', security: 'string', device: 'list' } as const;
+const noFlags: FlagValues<typeof known> = {
+  mount: none,
+  network: undefined,
+  security: undefined,
+  device: none,
+};
 const networks = ['default', 'none', 'host'];
 const securities = ['sandbox', 'insecure'];
 
 export function parseRun(request: Request): RunInstruction {
-  const flags = flagsOf(request, { mount: 'list', network: 'string', security: 'string', device: 'list' });
-  const { mount, network, security, device } = flags;
+  const { mount, network, security, device } = request.flags.length > 0 ? flagsOf(request, known) : noFlags;
   for (const value of mount) checkMount(value);
   oneOf('invalid network mode', network, networks);
   oneOf('invalid security mode', security, securities);

@@ -97,7 +97,8 @@ function copyActions(
     );
   }
   const destination = destinationPath(state.cwd, slashed(state.imagePlatform.os, words.destination));
-  const common = { type: 'copy', destination, ...owners(words), exclude: instruction.exclude } as const;
+  const exclude = [...instruction.exclude];
+  const common = { type: 'copy', destination, ...owners(words), exclude } as const;
   return sources.map((source): CopyAction => {
     if (instruction.kind === 'copy') refuseRemote(source);
     else {
