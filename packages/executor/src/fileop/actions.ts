@@ -10,7 +10,7 @@ import { isRegular, openDirectory, openExact, statExact, isDirectory, withFd } f
 import { baseOf, bytesOf, joinRaw, parentOf, rawPath } from '../rootfs/raw-path.js';
 import { resolveInRoot } from '../rootfs/resolve.js';
 import { isArchive } from '../source/sniff-tar.js';
-import type { Attributes, Owner } from './attributes.js';
+import { type Attributes, impliedDirectory, type Owner } from './attributes.js';
 import { type CopyTarget, copySelection, copySelections, makeRoom, prepareDestination } from './copy.js';
 import { parseMode } from './mode.js';
 import { changeOwner } from '../rootfs/owner.js';
@@ -64,6 +64,8 @@ function makeHeredoc(action: MkfileAction, step: FileStep): void {
   let path = prepareDestination(target);
   const existing = statExact(step.root, path);
   if (existing !== undefined && isDirectory(existing)) path = joinRaw(path, rawPath(action.name));
+  // A link may have led to where nothing is yet.
+  mkdirAll(step.root, parentOf(path), impliedDirectory(target.attributes));
   makeRoom(step.root, path);
   const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = native.constants;
   const { RESOLVE_IN_ROOT, RESOLVE_NO_SYMLINKS } = native.constants;
