@@ -27,11 +27,13 @@ function hintFor(tree: Tree, source: RawPath): string {
   }
   const missing = firstMissing(tree, exact);
   const where = parentOf(missing);
-  const near = suggest(textOf(baseOf(missing)), namesIn(tree, where));
+  const name = textOf(baseOf(missing));
+  const names = namesIn(tree, where);
+  const near = names.find((other) => other.toLowerCase() === name.toLowerCase()) ?? suggest(name, names);
   if (near !== undefined) return `Did you mean /${textOf(joinRaw(where, rawPath(near)))}?`;
   return where === ''
-    ? 'Paths are relative to the root of the build context or of the stage that is copied from.'
-    : `/${textOf(where)} exists, but holds no ${textOf(baseOf(missing))}.`;
+    ? 'Paths are relative to the root of the build context or of the stage that is copied from; .. stays below it.'
+    : `/${textOf(where)} exists, but holds no ${name}.`;
 }
 
 function firstMissing(tree: Tree, path: RawPath): RawPath {

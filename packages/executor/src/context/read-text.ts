@@ -12,16 +12,17 @@ export const maxTextBytes = 16 * 1024 * 1024;
  * Links are followed inside the folder: one that leads out of it finds nothing (as BuildKit, whose daemon is only sent
  * what lies in the folder).
  * @param path relative to the folder
+ * @param shown what messages call it
  * @returns undefined where there is no such file
  * @throws TsbuildError TSB_CONTEXT_TEXT_FILE for what is no regular file, or too long; system errors else
  */
-export function readTextInFolder(folder: string, path: string): Buffer | undefined {
+export function readTextInFolder(folder: string, path: string, shown: string): Buffer | undefined {
   const { O_RDONLY, O_NONBLOCK, O_PATH, O_DIRECTORY } = native.constants;
   try {
     return withFd(native.openat2(native.AT_FDCWD, folder, O_PATH | O_DIRECTORY, 0, 0), (root) =>
       // A fifo would wait for a writer.
       withFd(openInRoot(root, rawPath(Buffer.from(path)), O_RDONLY | O_NONBLOCK), (fd) =>
-        readWhole(fd, path),
+        readWhole(fd, shown),
       ),
     );
   } catch (error) {
@@ -31,16 +32,17 @@ export function readTextInFolder(folder: string, path: string): Buffer | undefin
 }
 
 /** @throws TsbuildError TSB_CONTEXT_TEXT_FILE */
-export function readWhole(fd: native.Fd, path: string): Buffer {
+export function readWhole(fd: native.Fd, shown: string): Buffer {
   const stat = native.stat(fd, '');
-  if (!isRegular(stat)) throw unfit(path, isDirectory(stat) ? 'it is a folder' : 'it is no regular file');
-  if (stat.size > maxTextBytes) throw unfit(path, `it is longer than ${maxTextBytes / 1024 / 1024} MiB`);
+  if (isDirectory(stat)) throw Object.assign(new Error(`${shown} is a folder`), { code: 'EISDIR' });
+  if (!isRegular(stat)) throw unfit(shown, 'it is no regular file');
+  if (stat.size > maxTextBytes) throw unfit(shown, `it is longer than ${maxTextBytes / 1024 / 1024} MiB`);
   const bytes = Buffer.alloc(Number(stat.size));
   return bytes.subarray(0, readSync(fd, bytes, 0, bytes.length, 0));
 }
 
-function unfit(path: string, why: string): TsbuildError {
-  return new TsbuildError('TSB_CONTEXT_TEXT_FILE', `cannot read ${path}: ${why}`, {
+function unfit(shown: string, why: string): TsbuildError {
+  return new TsbuildError('TSB_CONTEXT_TEXT_FILE', `cannot read ${shown}: ${why}`, {
     hint: 'Give a regular text file.',
   });
 }

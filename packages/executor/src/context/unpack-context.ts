@@ -29,14 +29,10 @@ export async function unpackContext(
 
 function readText(file: Fd): Buffer {
   const { size } = native.stat(file, '');
-  if (size > maxTextBytes) {
-    throw new TsbuildError(
-      'TSB_CONTEXT_NO_ARCHIVE',
-      'the context is neither a tar archive nor a Dockerfile',
-      {
-        hint: 'Give a folder, a tar (plain, gzip, bzip2, xz or zstd), or a Dockerfile.',
-      },
-    );
-  }
-  return readWhole(file, 'the context');
+  const text = size > maxTextBytes ? undefined : readWhole(file, 'the context');
+  // Text has no NUL; a damaged archive has.
+  if (text !== undefined && !text.includes(0)) return text;
+  throw new TsbuildError('TSB_CONTEXT_NO_ARCHIVE', 'the context is neither a tar archive nor a Dockerfile', {
+    hint: 'Give a folder, a tar (plain, gzip, bzip2, xz or zstd), or a Dockerfile.',
+  });
 }

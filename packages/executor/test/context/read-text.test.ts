@@ -43,19 +43,19 @@ for (const [path, text] of [
   ['rooted', 'deep'],
   ['empty', ''],
 ] as const)
-  test(`reads ${path}`, () => assert.equal(readTextInFolder(inside, path)?.toString(), text));
+  test(`reads ${path}`, () => assert.equal(readTextInFolder(inside, path, path)?.toString(), text));
 
 for (const path of ['none', 'none/file', 'file/below', 'absolute', 'climbing', 'chain', 'magic', '../secret'])
-  test(`finds nothing at ${path}`, () => assert.equal(readTextInFolder(inside, path), undefined));
+  test(`finds nothing at ${path}`, () => assert.equal(readTextInFolder(inside, path, path), undefined));
 
 for (const [path, message] of [
-  ['sub', 'cannot read sub: it is a folder'],
   ['fifo', 'cannot read fifo: it is no regular file'],
   ['huge', 'cannot read huge: it is longer than 16 MiB'],
 ] as const)
   test(`refuses ${path}`, () =>
-    assert.throws(() => readTextInFolder(inside, path), { code: 'TSB_CONTEXT_TEXT_FILE', message }));
+    assert.throws(() => readTextInFolder(inside, path, path), { code: 'TSB_CONTEXT_TEXT_FILE', message }));
 
 test('says what the system says else', () => {
-  assert.throws(() => readTextInFolder(inside, 'loop'), { code: 'ELOOP' });
+  assert.throws(() => readTextInFolder(inside, 'loop', 'loop'), { code: 'ELOOP' });
+  assert.throws(() => readTextInFolder(inside, 'sub', 'sub'), { code: 'EISDIR' });
 });

@@ -62,14 +62,14 @@ async function readNamed(name: string, { local, contextPath }: DockerfileRequest
   }
   const text = read(place.folder, place.file, name);
   if (text === undefined) {
-    throw isLink(path) ? leadsOut(name) : unreadable(name, { code: 'ENOENT', message: '' });
+    throw isLink(path) ? leadsOut(name) : unreadable(name, undefined);
   }
   return { name, text, place };
 }
 
 function read(folder: string, file: string, name: string): Buffer | undefined {
   try {
-    return readTextInFolder(folder, file);
+    return readTextInFolder(folder, file, `the Dockerfile ${name}`);
   } catch (error) {
     if (TsbuildError.is(error)) throw error;
     throw unreadable(name, error as NodeJS.ErrnoException);
@@ -94,18 +94,16 @@ function shown(path: string): string {
   return near.startsWith('..') || isAbsolute(near) ? path : near;
 }
 
-function unreadable(path: string, error: Pick<NodeJS.ErrnoException, 'code' | 'message'>): TsbuildError {
+/** @param error undefined where there is nothing */
+function unreadable(path: string, error: NodeJS.ErrnoException | undefined): TsbuildError {
   const why: Record<string, string> = {
-    ENOENT: 'it does not exist',
+    EISDIR: 'it is a folder',
     ELOOP: 'its links go round in circles',
     EACCES: 'no permission',
   };
-  return new TsbuildError(
-    'TSB_CONTEXT_DOCKERFILE',
-    `cannot read the Dockerfile ${path}: ${why[error.code ?? ''] ?? error.message}`,
-    {
-      hint: '-f is relative to the working directory, not to the context.',
-      cause: error,
-    },
-  );
+  const reason = error === undefined ? 'it does not exist' : (why[error.code ?? ''] ?? error.message);
+  return new TsbuildError('TSB_CONTEXT_DOCKERFILE', `cannot read the Dockerfile ${path}: ${reason}`, {
+    hint: '-f is relative to the working directory, not to the context.',
+    ...(error === undefined ? {} : { cause: error }),
+  });
 }

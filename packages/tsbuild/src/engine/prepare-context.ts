@@ -3,7 +3,7 @@ import { mkdirSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
-import { parseIgnoreFile, TsbuildError } from '@tsbuild/core';
+import { parseIgnoreFile, PatternMatcher, TsbuildError } from '@tsbuild/core';
 import {
   checkOutGit,
   type ContextSource,
@@ -220,20 +220,38 @@ async function downloadText(url: string, options: Options, signal: AbortSignal):
 function ignoreOf(folder: string, dockerfile: DockerfileSource['place']): Pick<ContextSource, 'ignore'> {
   const own = dockerfile && { folder: dockerfile.folder, file: `${dockerfile.file}.dockerignore` };
   for (const place of [...(own ? [own] : []), { folder, file: '.dockerignore' }]) {
-    const text = readIgnoreFile(place);
-    if (text !== undefined) {
-      return { ignore: { patterns: parseIgnoreFile(text.toString('utf8')), file: basename(place.file) } };
-    }
+    const text = readIgnoreFile(place)?.toString('utf8');
+    if (text === undefined) continue;
+    const patterns = parseIgnoreFile(text);
+    checkPatterns(patterns, text, join(place.folder, place.file));
+    return { ignore: { patterns, file: basename(place.file) } };
   }
   return {};
 }
 
+/** So that a wrong pattern is said with its place. @throws TsbuildError TSB_CONTEXT_BAD_PATTERN */
+function checkPatterns(patterns: readonly string[], text: string, path: string): void {
+  for (const pattern of patterns) {
+    try {
+      new PatternMatcher([pattern]);
+    } catch (error) {
+      if (!TsbuildError.is(error)) throw error;
+      const line = text.split('\n').findIndex((each) => parseIgnoreFile(each).includes(pattern)) + 1;
+      const { code, hint } = error;
+      throw new TsbuildError(code, `${path}:${line}: ${error.message}`, hint === undefined ? {} : { hint });
+    }
+  }
+}
+
 function readIgnoreFile({ folder, file }: { folder: string; file: string }): Buffer | undefined {
+  const path = join(folder, file);
   try {
-    return readTextInFolder(folder, file);
+    return readTextInFolder(folder, file, path);
   } catch (error) {
-    const { message } = error as Error;
-    const path = join(folder, file);
+    if (TsbuildError.is(error)) throw error;
+    const { code, message } = error as NodeJS.ErrnoException;
+    // BuildKit passes over it.
+    if (code === 'EISDIR') return undefined;
     throw new TsbuildError('TSB_CONTEXT_IGNORE_FILE', `cannot read ${path}: ${message}`, {
       hint: 'The ignore file must be a file that you may read.',
       cause: error,
