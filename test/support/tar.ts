@@ -115,7 +115,14 @@ export function readTar(archive: Buffer): ReadEntry[] {
 function text(head: Buffer, at: number, length: number): string {
   const field = head.subarray(at, at + length);
   const end = field.indexOf(0);
-  return field.subarray(0, end < 0 ? length : end).toString();
+  return shown(field.subarray(0, end < 0 ? length : end));
+}
+
+/** As UTF-8; where it is none, every byte beyond ASCII as `\\xNN`, so that no two names look alike. */
+function shown(bytes: Buffer): string {
+  const text = bytes.toString();
+  if (Buffer.from(text).equals(bytes)) return text;
+  return bytes.toString('latin1').replace(/[\x80-\xff]/g, (char) => `\\x${char.charCodeAt(0).toString(16)}`);
 }
 
 /** Octal, or GNU's base 256 where the first bit is set. */
@@ -134,8 +141,11 @@ function readPax(data: Buffer): Record<string, string> {
   for (let at = 0; at < data.length; ) {
     const blank = data.indexOf(' ', at);
     const length = Number(data.toString('latin1', at, blank));
-    const record = data.toString('utf8', blank + 1, at + length - 1);
-    records[record.slice(0, record.indexOf('='))] = record.slice(record.indexOf('=') + 1);
+    const record = data.subarray(blank + 1, at + length - 1);
+    const equals = record.indexOf('=');
+    const key = record.toString('utf8', 0, equals);
+    const value = record.subarray(equals + 1);
+    records[key] = key === 'path' || key === 'linkpath' ? shown(value) : value.toString();
     at += length;
   }
   return records;

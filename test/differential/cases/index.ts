@@ -4,6 +4,7 @@ import { addGroup } from './add.js';
 import { configGroup, onbuildGroup } from './config.js';
 import { copyGroup } from './copy.js';
 import { dirsGroup } from './dirs.js';
+import { fidelityGroup, namesGroup } from './fidelity.js';
 import { excludeGroup, linkGroup, modesGroup, ownersGroup, parentsGroup } from './flags.js';
 import { heredocsGroup } from './heredocs.js';
 import { contextsGroup, ignoreGroup } from './ignore.js';
@@ -33,4 +34,6 @@ export const groups: Group[] = [
   runGroup,
   changesGroup,
   mountsGroup,
+  namesGroup,
+  fidelityGroup,
 ];

@@ -6,6 +6,7 @@ import * as native from '@tsbuild/native';
 import type { Fd, Stat } from '@tsbuild/native';
 import type { SnapshotId } from '@tsbuild/solver';
 import type { PackOptions } from '../api.js';
+import type { DiffRoot } from '../snapshot/diff-dir.js';
 import type { Snapshotter } from '../snapshot/index.js';
 import { capability, type Change, changesOf, openFile } from './changes.js';
 import { encodeHeader, endOfArchive, paddingOf, tarType, type TarEntry, type TarType } from './tar-header.js';
@@ -24,8 +25,9 @@ export async function* packLayer(
 ): AsyncGenerator<Buffer> {
   const id = chain[index];
   if (id === undefined) throw new RangeError(`layer ${index} of ${chain.length}`);
-  const diffs = chain.slice(0, index + 1).map((each) => snapshotter.openDiff(each));
+  const diffs: DiffRoot[] = [];
   try {
+    for (const each of chain.slice(0, index + 1)) diffs.push(snapshotter.openDiff(each));
     const [own, ...below] = diffs.slice().reverse();
     if (own === undefined) return;
     yield* packChanges(changesOf(own, below), options);

@@ -1,6 +1,10 @@
 /** The command line's entry: signals, streams, exit status around the commands. */
+import { setMaxListeners } from 'node:events';
 import { TsbuildError } from '@tsbuild/core';
 import { main } from './dispatch.js';
+
+// A build waits for one signal in as many places as it has steps: that is no leak to warn of.
+setMaxListeners(0);
 
 const controller = new AbortController();
 let received: NodeJS.Signals | undefined;

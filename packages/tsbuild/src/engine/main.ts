@@ -1,10 +1,14 @@
 /** The engine process of a library call: answers one call over its IPC channel, and ends. */
+import { setMaxListeners } from 'node:events';
 import { Socket } from 'node:net';
 import type { BuildEvent } from '@tsbuild/core';
 import { abortable } from './cancel.js';
 import type { OperationContext } from './context.js';
 import { operations } from './operations.js';
 import { type FromEngine, serializeError, type StreamRef, type ToEngine } from './protocol.js';
+
+// A build waits for one signal in as many places as it has steps: that is no leak to warn of.
+setMaxListeners(0);
 
 /** After the library is gone, how long tidying up may take, milliseconds. */
 const orphanGrace = 5_000;

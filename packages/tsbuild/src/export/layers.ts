@@ -3,6 +3,7 @@
  * a compressed form is made when an output first needs it and remembered beside it. Records say what is known, and
  * the blob itself is asked for each time, so a pruned or damaged blob is only made again.
  */
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { type Descriptor, type Digest, hexOf, isDigest, sha256 } from '@tsbuild/core';
 import type { Executor } from '@tsbuild/executor';
@@ -14,6 +15,7 @@ import type { Store } from '../store/open.js';
 import { readRecord, touchRecord, writeRecord } from '../store/record-file.js';
 import { compressStream, decompressStream } from './compression.js';
 import { compressionOf, layerMediaType } from './media-types.js';
+import { Turns } from './turns.js';
 
 export interface PackedLayer {
   diffId: Digest;
@@ -73,11 +75,16 @@ export function createBlobEncoder(store: Store): BlobEncoder {
 export function createLayerPacker(source: LayerSource): LayerPacker {
   /** Work of this process that is under way, so that two outputs share it. */
   const packing = new Map<string, Promise<PackedLayer>>();
-  const encode = createBlobEncoder(source.store);
+  const encodeNow = createBlobEncoder(source.store);
+  // The n-th layer is packed with n descriptors open: hundreds of layers at once would be more than a process may have.
+  const turns = new Turns(availableParallelism());
+  const encode: BlobEncoder = (...request) => turns.take(() => encodeNow(...request));
 
   const pack = (ref: Ref, index: number, clampSeconds: number | undefined, work: LayerWork) => {
     const key = layerKey(ref, index, clampSeconds);
-    return shared(packing, key, () => packLayer(source, ref, index, key, clampSeconds, work));
+    return shared(packing, key, () =>
+      turns.take(() => packLayer(source, ref, index, key, clampSeconds, work)),
+    );
   };
 
   return {
