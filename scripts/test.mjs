@@ -117,6 +117,7 @@ async function acceptance() {
     const env = {
       TSBUILD_TEST_BIN: bin,
       TSBUILD_TEST_FAILURES: failed,
+      TSBUILD_TEST_CASE: process.env.TSBUILD_TEST_CASE ?? '',
       TSBUILD_TEST_REGISTRY: registry.host,
       TSBUILD_TEST_DEBIAN: await publicCopy(await debianTar(), work),
       TSBUILD_TEST_EXAMPLES: join(tests, 'examples'),

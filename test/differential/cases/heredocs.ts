@@ -74,5 +74,15 @@ export const heredocsGroup: Group = {
     onBase('<< in quotes is none', 'RUN echo "<<EOF" > /f'),
     onBase('<<< is none', "RUN echo '<<<EOF' > /f"),
     onBase('SHELL applies to a script', 'SHELL ["/bin/sh", "-e", "-c"]\nRUN <<EOF\necho one > /f\nEOF'),
+    onBase('a file through a link', 'COPY <<EOF /x/to-dir/new\nx\nEOF'),
+    onBase('a file at a link to a folder', 'COPY <<EOF /x/to-dir\nx\nEOF'),
+    onBase('a file at a dangling link', 'COPY <<EOF /x/nowhere\nx\nEOF'),
+    onBase('a file at a link to where no folder is', 'RUN ln -s /none/at/all /l\nCOPY <<EOF /l\nx\nEOF'),
+    onBase(
+      'a file with mode and owner at a link to where no folder is',
+      'RUN ln -s /none/at/all /l\nCOPY --chmod=640 --chown=3:4 <<EOF /l\nx\nEOF',
+    ),
+    onBase('a file below a file', 'COPY <<EOF /x/file/new\nx\nEOF', { fails: /not a directory/ }),
+    onBase('a file at a link to itself', 'COPY <<EOF /x/loop\nx\nEOF', { fails: /./ }),
   ],
 };

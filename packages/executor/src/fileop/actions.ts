@@ -64,8 +64,8 @@ function makeHeredoc(action: MkfileAction, step: FileStep): void {
   let path = prepareDestination(target);
   const existing = statExact(step.root, path);
   if (existing !== undefined && isDirectory(existing)) path = joinRaw(path, rawPath(action.name));
-  // A link may have led to where nothing is yet.
-  mkdirAll(step.root, parentOf(path), impliedDirectory(target.attributes));
+  // A link may have led to where nothing is yet; a name with a slash makes no folders.
+  else mkdirAll(step.root, parentOf(path), impliedDirectory(target.attributes));
   makeRoom(step.root, path);
   const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = native.constants;
   const { RESOLVE_IN_ROOT, RESOLVE_NO_SYMLINKS } = native.constants;
