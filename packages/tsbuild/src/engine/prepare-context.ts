@@ -1,17 +1,10 @@
 /** Brings the build context, the named local contexts and the Dockerfile to where the executor reads them. */
-import { mkdirSync, realpathSync, type Stats, statSync } from 'node:fs';
-import { readdir, rm, writeFile } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { mkdirSync, type Stats, statSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
-import { parseIgnoreFile, PatternMatcher, TsbuildError } from '@tsbuild/core';
-import {
-  checkOutGit,
-  type ContextSource,
-  maxTextBytes,
-  readTextInFolder,
-  unpackContext,
-} from '@tsbuild/executor';
-import type { GitOp } from '@tsbuild/solver';
+import { TsbuildError } from '@tsbuild/core';
+import { type ContextSource, maxTextBytes, unpackContext } from '@tsbuild/executor';
 import type { BuildOptions } from '../api/types.js';
 import { connect } from '../image/remote.js';
 import { withSourceFile } from '../image/source-file.js';
@@ -19,7 +12,8 @@ import { parseRemoteContext } from '../resolve/remote-context.js';
 import { type TemporaryFolder, temporaryFolder } from '../store/temporary.js';
 import type { OperationContext } from './context.js';
 import { type DockerfileSource, readDockerfile } from './dockerfile.js';
-import { agentsOf, secretReader, sshSocket } from './secrets.js';
+import { gitFolder } from './git-context.js';
+import { ignoreOf } from './ignore-file.js';
 import { withStep } from './step.js';
 
 type Options = Omit<BuildOptions, 'signal' | 'onEvent'>;
@@ -146,44 +140,6 @@ async function download(url: string, options: Options, signal: AbortSignal): Pro
   });
 }
 
-/** Where a subdirectory is a link, it must not lead out of the checkout. */
-async function gitFolder(op: GitOp, folder: string, options: Options, signal: AbortSignal): Promise<string> {
-  const keepGitDir = op.keepGitDir || options.buildArgs?.['BUILDKIT_CONTEXT_KEEP_GIT_DIR'] === '1';
-  const access = { secret: secretReader(options.secrets ?? []), sshAgent: sshSocket(agentsOf(options)) };
-  await checkOutGit({ ...op, keepGitDir }, folder, access, signal);
-  if (!keepGitDir) await removeGitFiles(folder);
-  if (op.subdir === undefined) return folder;
-  const root = realpathSync(folder);
-  const path = resolveOrUndefined(join(root, op.subdir));
-  if (path === undefined || (path !== root && !path.startsWith(`${root}/`))) {
-    throw new TsbuildError(
-      'TSB_RESOLVE_GIT',
-      `${JSON.stringify(op.subdir)} is no directory of the repository`,
-      {
-        hint: 'Check what follows the colon in the URL: #ref:subdirectory.',
-      },
-    );
-  }
-  return path;
-}
-
-/** The repository's own folder, and the files that lead the submodules to theirs in it. */
-async function removeGitFiles(checkout: string): Promise<void> {
-  for (const entry of await readdir(checkout, { withFileTypes: true })) {
-    const path = join(checkout, entry.name);
-    if (entry.name === '.git') await rm(path, { recursive: true, force: true });
-    else if (entry.isDirectory()) await removeGitFiles(path);
-  }
-}
-
-function resolveOrUndefined(path: string): string | undefined {
-  try {
-    return realpathSync(path);
-  } catch {
-    return undefined;
-  }
-}
-
 async function findDockerfile(
   options: Options,
   main: MainContext,
@@ -214,49 +170,6 @@ async function downloadText(url: string, options: Options, signal: AbortSignal):
     }
   }
   return Buffer.concat(chunks);
-}
-
-/** `<Dockerfile>.dockerignore` beside the Dockerfile, else `.dockerignore` in the context's root. */
-function ignoreOf(folder: string, dockerfile: DockerfileSource['place']): Pick<ContextSource, 'ignore'> {
-  const own = dockerfile && { folder: dockerfile.folder, file: `${dockerfile.file}.dockerignore` };
-  for (const place of [...(own ? [own] : []), { folder, file: '.dockerignore' }]) {
-    const text = readIgnoreFile(place)?.toString('utf8');
-    if (text === undefined) continue;
-    const patterns = parseIgnoreFile(text);
-    checkPatterns(patterns, text, join(place.folder, place.file));
-    return { ignore: { patterns, file: basename(place.file) } };
-  }
-  return {};
-}
-
-/** So that a wrong pattern is said with its place. @throws TsbuildError TSB_CONTEXT_BAD_PATTERN */
-function checkPatterns(patterns: readonly string[], text: string, path: string): void {
-  for (const pattern of patterns) {
-    try {
-      new PatternMatcher([pattern]);
-    } catch (error) {
-      if (!TsbuildError.is(error)) throw error;
-      const line = text.split('\n').findIndex((each) => parseIgnoreFile(each).includes(pattern)) + 1;
-      const { code, hint } = error;
-      throw new TsbuildError(code, `${path}:${line}: ${error.message}`, hint === undefined ? {} : { hint });
-    }
-  }
-}
-
-function readIgnoreFile({ folder, file }: { folder: string; file: string }): Buffer | undefined {
-  const path = join(folder, file);
-  try {
-    return readTextInFolder(folder, file, path);
-  } catch (error) {
-    if (TsbuildError.is(error)) throw error;
-    const { code, message } = error as NodeJS.ErrnoException;
-    // BuildKit passes over it.
-    if (code === 'EISDIR') return undefined;
-    throw new TsbuildError('TSB_CONTEXT_IGNORE_FILE', `cannot read ${path}: ${message}`, {
-      hint: 'The ignore file must be a file that you may read.',
-      cause: error,
-    });
-  }
 }
 
 function isFolderContext(value: string): boolean {
