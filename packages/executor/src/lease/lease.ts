@@ -7,8 +7,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import { closeSync, mkdirSync, readFileSync, readdirSync, rmSync, writeSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import * as native from '@tsbuild/native';
 import type { SnapshotId } from '@tsbuild/solver';
 import { tryLock, withLock } from './lock.js';
 
@@ -51,7 +51,8 @@ export async function acquireLease(root: string): Promise<Lease> {
       if (released) return;
       released = true;
       try {
-        await rm(tmp, { recursive: true, force: true });
+        // Not Node's rm, which cannot remove what is deeper than a path may be long.
+        await native.removeTree(native.AT_FDCWD, tmp);
       } finally {
         rmSync(path, { force: true });
         closeSync(fd);

@@ -20,14 +20,15 @@ export interface ResolveOptions {
 }
 
 /**
- * Exact path (no links, relative, '' for the root) that `path` leads to. Absolute links start at the root, `..`
+ * Exact path (no links, relative, '' for the root) that `path` leads to. A `..` in `path` itself takes the name before
+ * it away, whatever that is (as BuildKit cleans all paths); in a link it is followed. Absolute links start at the root, `..`
  * stops there. What does not exist is kept as written, so the result can be created.
  * @throws TsbuildError TSB_CONTEXT_LINK_LOOP
  */
 export function resolveInRoot(root: Fd, path: RawPath, options: ResolveOptions = {}): RawPath {
   const cleaned = cleanInRoot(path);
   if (isPlain(root, cleaned)) return cleaned;
-  return walkLinks(root, path, options);
+  return walkLinks(root, cleaned, options);
 }
 
 /** Whether the whole path exists without any link: the usual case, in one system call. */
