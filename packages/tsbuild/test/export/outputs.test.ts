@@ -322,9 +322,12 @@ for (const [what, spec] of [
 test('an abort while a folder is written leaves none', options, async () => {
   const dest = path('aborted');
   const controller = new AbortController();
+  // So many files that the abort comes long before the last of them.
+  const many = 'mkdir /m; cd /m; i=0; while [ $i -lt 20000 ]; do : > $i; i=$((i+1)); done';
   const running = make(
     { type: 'local', dest },
     {
+      dockerfileText: shell(`RUN ${many}`),
       signal: controller.signal,
       onEvent: (event) => {
         if (event.type === 'started' && event.id === 'export:local') controller.abort();
