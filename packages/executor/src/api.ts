@@ -1,5 +1,6 @@
 /** What the executor offers the composition, and what it needs from it. */
 import type { Descriptor, Digest, EventSink, Platform } from '@tsbuild/core';
+import type { RestoreCache } from './run/cache-mounts.js';
 import type { ImageOp, LayerRef, Ref, StepContext, Worker } from '@tsbuild/solver';
 
 /** A context the user named: a folder on disk, or a tree already unpacked into the store. */
@@ -22,6 +23,8 @@ export interface ExecutorOptions {
   secret(id: string): Promise<Buffer | undefined>;
   /** Path of the ssh agent's socket for an id, or undefined. */
   sshAgent(id: string): string | undefined;
+  /** Fills the directory of a cache mount that is new or empty, when a step that uses it is about to run. */
+  restoreCacheMount?: RestoreCache;
   /** Said once each: which snapshotter, missing cgroups and so on. */
   notice(message: string): void;
   snapshotter?: 'overlay' | 'copy';

@@ -289,6 +289,7 @@ async function run(
           tmp: lease.tmp,
           secret: options.secret,
           sshAgent: options.sshAgent,
+          restoreCacheMount: options.restoreCacheMount,
           notice: options.notice,
         },
       ),

@@ -10,3 +10,11 @@ export { makeFolders } from './rootfs/make-folders.js';
 export { maxTextBytes, readTextInFolder } from './context/read-text.js';
 export { unpackContext } from './context/unpack-context.js';
 export { checkedTar } from './layer/checked-tar.js';
+export {
+  type CacheMount,
+  type HeldCache,
+  holdCache,
+  readCache,
+  type RestoreCache,
+} from './run/cache-mounts.js';
+export { changeOwner } from './rootfs/owner.js';

@@ -10,6 +10,7 @@ import {
   closeSync,
   mkdirSync,
   openSync,
+  readdirSync,
   renameSync,
   statSync,
   utimesSync,
@@ -20,6 +21,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { TsbuildError } from '@tsbuild/core';
 import * as native from '@tsbuild/native';
 import type { RunMount } from '@tsbuild/solver';
+import { hasCode } from '../rootfs/open.js';
 
 export type CacheMount = Extract<RunMount, { type: 'cache' }>;
 
@@ -28,6 +30,19 @@ export interface CacheSource {
   identity: string;
   /** Fills the new directory. */
   fill(directory: string): Promise<void>;
+}
+
+/**
+ * Fills the empty directory of a cache that is new or empty with what was saved of it. False where there is nothing to
+ * fill it with; what was written is thrown away then.
+ */
+export type RestoreCache = (mount: CacheMount, directory: string, signal: AbortSignal) => Promise<boolean>;
+
+export interface CacheOrigins {
+  /** Where `from` says what a new cache holds. */
+  source?: CacheSource | undefined;
+  /** Asked where it does not. */
+  restore?: RestoreCache | undefined;
 }
 
 export interface HeldCache {
@@ -47,28 +62,69 @@ const retryAfter = 50;
 export async function holdCache(
   root: string,
   mount: CacheMount,
-  source: CacheSource | undefined,
+  origins: CacheOrigins,
   signal: AbortSignal,
 ): Promise<HeldCache> {
-  const name = createHash('sha256')
-    .update(JSON.stringify([mount.id, source?.identity ?? '']))
-    .digest('hex');
-  const exclusive = mount.sharing !== 'shared';
+  const name = nameOf(mount.id, origins.source?.identity);
+  const shared = mount.sharing === 'shared';
   for (let instance = 0; ; ) {
     const folder = join(root, instance === 0 ? name : `${name}.${instance}`);
-    const lock = tryLock(folder, exclusive);
+    const lock = tryLock(folder, shared, origins.restore !== undefined);
     if (lock !== undefined) {
+      let keeps = false;
       try {
-        return await prepare(folder, lock, mount, source, exclusive);
-      } catch (error) {
-        closeSync(lock);
-        throw error;
+        await prepare(folder, lock, mount, origins, signal);
+        // The kernel gives the one lock back before it takes the other: someone may have come in between.
+        keeps = !(shared && lock.alone) || tryFlockStill(folder, lock.fd, native.constants.LOCK_SH);
+        if (keeps) return heldCache(join(folder, 'fs'), lock.fd);
+      } finally {
+        if (!keeps) closeSync(lock.fd);
       }
     }
     // Each concurrent user of a private cache gets an own one; the first free is taken.
     if (mount.sharing === 'private') instance++;
     else await wait(signal);
   }
+}
+
+function nameOf(id: string, identity = ''): string {
+  return createHash('sha256')
+    .update(JSON.stringify([id, identity]))
+    .digest('hex');
+}
+
+/**
+ * Takes the cache of an id (one that has no `from`) to read it: steps that share it go on, others wait until it is
+ * released.
+ * @param patience milliseconds to wait while a step has it for itself
+ * @returns undefined where there is none
+ */
+export async function readCache(
+  root: string,
+  id: string,
+  patience: number,
+  signal: AbortSignal,
+): Promise<HeldCache | 'taken' | undefined> {
+  const folder = join(root, nameOf(id));
+  for (const end = performance.now() + patience; ; await wait(signal)) {
+    if (!exists(join(folder, 'fs'))) return undefined;
+    const held = tryReadLock(folder);
+    if (held !== undefined) return held;
+    if (performance.now() > end) return 'taken';
+  }
+}
+
+function tryReadLock(folder: string): HeldCache | undefined {
+  let fd: native.Fd;
+  try {
+    fd = openSync(join(folder, 'lock'), 'r');
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+  if (tryFlockStill(folder, fd, native.constants.LOCK_SH)) return heldCache(join(folder, 'fs'), fd);
+  closeSync(fd);
+  return undefined;
 }
 
 async function wait(signal: AbortSignal): Promise<void> {
@@ -79,22 +135,35 @@ async function wait(signal: AbortSignal): Promise<void> {
   }
 }
 
-/** Descriptor of the locked file, or undefined where others hold it. */
-function tryLock(folder: string, exclusive: boolean): number | undefined {
+interface Lock {
+  fd: number;
+  /** Held exclusively. */
+  alone: boolean;
+}
+
+/**
+ * The locked file, or undefined where others hold it.
+ * @param fillsEmpty whether an empty cache is to be filled, by one alone; where others use it, it is used as it is
+ */
+function tryLock(folder: string, shared: boolean, fillsEmpty: boolean): Lock | undefined {
   const { LOCK_EX, LOCK_SH } = native.constants;
-  const path = join(folder, 'lock');
   mkdirSync(folder, { recursive: true });
-  const fd = openSync(path, 'a');
+  const fd = openSync(join(folder, 'lock'), 'a');
+  const content = join(folder, 'fs');
   // A new cache is filled by one, however it is shared afterwards.
-  const mode = exclusive || !exists(join(folder, 'fs')) ? LOCK_EX : LOCK_SH;
-  if (native.tryFlock(fd, mode) && isSameFile(fd, path)) return fd;
+  const needsAlone = !shared || !exists(content);
+  if (needsAlone || (fillsEmpty && isEmpty(content))) {
+    if (tryFlockStill(folder, fd, LOCK_EX)) return { fd, alone: true };
+  }
+  if (!needsAlone && tryFlockStill(folder, fd, LOCK_SH)) return { fd, alone: false };
   closeSync(fd);
   return undefined;
 }
 
-/** False where prune removed the file between our opening and our locking it. */
-function isSameFile(fd: number, path: string): boolean {
-  const named = native.statOrUndefined(native.AT_FDCWD, path);
+/** Also false where prune removed the file between our opening and our locking it. */
+function tryFlockStill(folder: string, fd: number, operation: number): boolean {
+  if (!native.tryFlock(fd, operation)) return false;
+  const named = native.statOrUndefined(native.AT_FDCWD, join(folder, 'lock'));
   return named !== undefined && named.ino === native.stat(fd, '').ino;
 }
 
@@ -102,28 +171,79 @@ function exists(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
+function isEmpty(path: string): boolean {
+  try {
+    return readdirSync(path).length === 0;
+  } catch (error) {
+    // Prune took it away.
+    if (hasCode(error, 'ENOENT')) return true;
+    throw error;
+  }
+}
+
 async function prepare(
   folder: string,
-  lock: number,
+  lock: Lock,
   mount: CacheMount,
-  source: CacheSource | undefined,
-  exclusive: boolean,
-): Promise<HeldCache> {
+  { source, restore }: CacheOrigins,
+  signal: AbortSignal,
+): Promise<void> {
   const path = join(folder, 'fs');
-  if (!exists(path)) {
-    const fresh = join(folder, `fs.${randomUUID()}`);
-    mkdirSync(fresh);
-    if (source) await source.fill(fresh);
-    else {
-      chownSync(fresh, mount.uid, mount.gid);
-      chmodSync(fresh, mount.mode);
-    }
-    writeFileSync(join(folder, 'id'), mount.id);
-    renameSync(fresh, path);
+  const isNew = !exists(path);
+  const restored =
+    source === undefined &&
+    restore !== undefined &&
+    lock.alone &&
+    (isNew || isEmpty(path)) &&
+    (await fill(folder, mount, (directory) => restore(mount, directory, signal)));
+  if (isNew && !restored) {
+    await fill(folder, mount, async (directory) => {
+      if (source) await source.fill(directory);
+      else {
+        chownSync(directory, mount.uid, mount.gid);
+        chmodSync(directory, mount.mode);
+      }
+      return true;
+    });
   }
-  if (!exclusive) native.tryFlock(lock, native.constants.LOCK_SH);
   const now = new Date();
   utimesSync(folder, now, now);
+}
+
+/** Makes the content beside its place and renames it there, over an empty one; nothing is left where `work` says no. */
+async function fill(
+  folder: string,
+  mount: CacheMount,
+  work: (directory: string) => Promise<boolean>,
+): Promise<boolean> {
+  await removeRests(folder);
+  const fresh = join(folder, `fs.${randomUUID()}`);
+  mkdirSync(fresh);
+  let whole = false;
+  try {
+    if (!(await work(fresh))) return false;
+    writeFileSync(join(folder, 'id'), mount.id);
+    renameSync(fresh, join(folder, 'fs'));
+    whole = true;
+  } finally {
+    if (!whole) await removeRests(folder);
+  }
+  return whole;
+}
+
+/** What a process that was killed while it filled the cache left; the lock is held exclusively. */
+async function removeRests(folder: string): Promise<void> {
+  const fd = native.openat2(native.AT_FDCWD, folder, native.constants.O_RDONLY, 0, 0);
+  try {
+    for (const { name } of native.readdir(fd)) {
+      if (name.toString('latin1').startsWith('fs.')) await native.removeTree(fd, name);
+    }
+  } finally {
+    native.close(fd);
+  }
+}
+
+function heldCache(path: string, lock: number): HeldCache {
   let held = true;
   const release = () => {
     if (held) closeSync(lock);

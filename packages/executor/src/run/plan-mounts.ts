@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { TsbuildError } from '@tsbuild/core';
 import * as native from '@tsbuild/native';
 import type { RunMount } from '@tsbuild/solver';
-import { holdCache, type CacheMount } from './cache-mounts.js';
+import { holdCache, type CacheMount, type RestoreCache } from './cache-mounts.js';
 import type { Environment } from './environment.js';
 import { openLayers } from './layers.js';
 import { seedDirectory } from './seed.js';
@@ -36,6 +36,8 @@ export interface MountContext {
   scratch: string;
   secret(id: string): Promise<Buffer | undefined>;
   sshAgent(id: string): string | undefined;
+  /** Fills cache mounts that are new or empty. */
+  restoreCacheMount?: RestoreCache | undefined;
 }
 
 export interface PlannedMounts {
@@ -121,12 +123,12 @@ class Planner {
   }
 
   private async cache(mount: CacheMount, source: MountSource | undefined): Promise<void> {
-    const { cacheRoot, signal } = this.context;
+    const { cacheRoot, signal, restoreCacheMount: restore } = this.context;
     const origin = source && {
       identity: JSON.stringify([source, mount.source]),
       fill: (directory: string) => seed(source, mount.source, directory, signal),
     };
-    const held = await holdCache(cacheRoot, mount, origin, signal);
+    const held = await holdCache(cacheRoot, mount, { source: origin, restore }, signal);
     this.releases.push(held.release);
     this.plan.mounts.push({
       type: 'bind',

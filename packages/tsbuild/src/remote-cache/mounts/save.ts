@@ -1,0 +1,266 @@
+/** The cache mounts that the user named, from the store into a shared cache: only what it has not got yet. */
+import { mkdtemp } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Descriptor, Digest, EventSink } from '@tsbuild/core';
+import { readCache } from '@tsbuild/executor';
+import * as native from '@tsbuild/native';
+import type { TransferOptions } from '@tsbuild/registry';
+import { withStep } from '../../engine/step.js';
+import { transferTo } from '../../image/fetch.js';
+import { temporaryFolder } from '../../store/temporary.js';
+import type { CacheMedium } from '../medium.js';
+import { fetchIndex, fetchTree } from './fetch.js';
+import {
+  blobsOf,
+  encodeIndex,
+  type MountIndex,
+  newestFirst,
+  type SavedMount,
+  withSaved,
+} from './index-document.js';
+import { isMountBlob, mountsType, treeType } from './media-types.js';
+import { packed, type PackWriter, packWriter } from './packs.js';
+import { type Place, placesOf } from './reuse.js';
+import { ChangedMeanwhile, digestOf, readPieces, type Scan, scanMount } from './scan.js';
+import { type Chunk, type MountTree, pieceLength, type TreePack } from './tree.js';
+import { encodeTree } from './tree-codec.js';
+import { isThere, uploadsTo } from './uploads.js';
+import type { WantedMount } from './wanted.js';
+
+export interface SaveOptions {
+  /** Folder of the store. */
+  root: string;
+  wanted: readonly WantedMount[];
+  medium: CacheMedium;
+  /** Blobs of the document that the medium has under the cache's name; what it lists of other mounts is kept. */
+  previous: readonly Descriptor[];
+  emit: EventSink;
+  notice(message: string): void;
+  signal: AbortSignal;
+}
+
+/** Milliseconds to wait for a step of another build that has the mount for itself. */
+const patience = 10_000;
+/** A mount that others write to while it is read is read again. */
+const attempts = 3;
+
+/**
+ * Puts the mounts' blobs. What fails is told by `notice` and left out; only an abort throws.
+ * @returns the blobs that the cache's document has to list
+ */
+export async function saveMounts(options: SaveOptions): Promise<Descriptor[]> {
+  const { wanted, previous, notice, signal, medium } = options;
+  const kept = previous.filter(isMountBlob);
+  if (wanted.length === 0) return kept;
+  try {
+    const before = await readIndex(options);
+    let index = before;
+    for (const mount of wanted) {
+      try {
+        index = await saveMount(mount, index, options);
+      } catch (error) {
+        signal.throwIfAborted();
+        notice(`cache mount ${mount.name}: not saved to ${medium.name}: ${messageOf(error)}`);
+      }
+    }
+    if (index === before) return kept;
+    index = await withoutLost(index, options);
+    const bytes = encodeIndex(index);
+    const document = { mediaType: mountsType, digest: digestOf(bytes), size: bytes.length };
+    await medium.put(document, () => once(bytes), { signal });
+    return [document, ...blobsOf(index)];
+  } catch (error) {
+    signal.throwIfAborted();
+    notice(`cache mounts: not saved to ${medium.name}: ${messageOf(error)}`);
+    return kept;
+  }
+}
+
+async function readIndex({ medium, previous, signal, notice }: SaveOptions): Promise<MountIndex> {
+  const blob = previous.find(({ mediaType }) => mediaType === mountsType);
+  if (blob === undefined) return { mounts: [] };
+  try {
+    return await fetchIndex(medium, blob, { signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    notice(`cache mounts: those of ${medium.name} cannot be read and are replaced: ${messageOf(error)}`);
+    return { mounts: [] };
+  }
+}
+
+/** @returns the index with the save, or the same one where there is nothing to save */
+async function saveMount(wanted: WantedMount, index: MountIndex, options: SaveOptions): Promise<MountIndex> {
+  const { name, id, key } = wanted;
+  const own = index.mounts.filter((saved) => saved.id === id).sort(newestFirst);
+  const same = own.find((saved) => saved.key === key);
+  if (key !== undefined && same !== undefined) return index;
+  const held = await readCache(join(options.root, 'mounts'), id, patience, options.signal);
+  if (held === undefined) return index;
+  if (held === 'taken') throw new Error('another build has it for itself');
+  try {
+    const step = { id: `internal:save-mount:${id}`, name: `[internal] save cache mount ${name}` };
+    return await withStep(options.emit, { ...step, signal: options.signal }, async (vertex) => {
+      const transfer = { signal: options.signal, onTransfer: transferTo(options.emit, vertex) };
+      const saved = await store(wanted, held, own, { ...options, transfer });
+      return saved.tree.digest === same?.tree.digest ? index : withSaved(index, saved);
+    });
+  } finally {
+    held.release();
+  }
+}
+
+type StoreOptions = SaveOptions & { transfer: TransferOptions };
+
+async function store(
+  { id, key, maxBytes }: WantedMount,
+  held: { path: string; release(): void },
+  own: readonly SavedMount[],
+  options: StoreOptions,
+): Promise<SavedMount> {
+  const { medium, transfer } = options;
+  const trees = await earlierTrees(own, options);
+  const temporary = temporaryFolder(options.root);
+  try {
+    const folder = await temporary.path();
+    const uploads = uploadsTo(medium, transfer);
+    const { tree, bytes } = await repeated(async () => {
+      const spool = packWriter(await mkdtemp(join(folder, 'packs-')), uploads.start);
+      return await packMount(held.path, maxBytes, trees, spool, options);
+    });
+    // Nothing of the mount is read any more: steps of other builds can have it.
+    held.release();
+    const blob = await packed(encodeTree(tree));
+    const descriptor = { mediaType: treeType, digest: digestOf(blob), size: blob.length };
+    await uploads.finish();
+    await medium.put(descriptor, () => once(blob), transfer);
+    return {
+      id,
+      ...(key === undefined ? {} : { key }),
+      created: new Date().toISOString(),
+      size: bytes,
+      files: tree.nodes.length - 1,
+      tree: descriptor,
+      packs: tree.packs.map(({ mediaType, digest, size }) => ({ mediaType, digest, size })),
+    };
+  } finally {
+    await temporary.close();
+  }
+}
+
+/** The trees whose packs can be used again; one that cannot be read is no reason not to save. */
+async function earlierTrees(
+  own: readonly SavedMount[],
+  { medium, signal }: SaveOptions,
+): Promise<MountTree[]> {
+  const trees: MountTree[] = [];
+  for (const { tree } of own) {
+    try {
+      trees.push(await fetchTree(medium, tree, { signal }));
+    } catch {
+      signal.throwIfAborted();
+    }
+  }
+  return trees;
+}
+
+async function repeated<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof ChangedMeanwhile)) throw error;
+      if (attempt === attempts) throw new Error('its files changed while they were read', { cause: error });
+    }
+  }
+}
+
+async function packMount(
+  path: string,
+  maxBytes: number,
+  trees: readonly MountTree[],
+  packs: PackWriter,
+  { medium, signal }: SaveOptions,
+): Promise<{ tree: MountTree; bytes: number }> {
+  const { O_RDONLY, O_DIRECTORY } = native.constants;
+  const root = native.openat2(native.AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0, 0);
+  try {
+    const scan = await scanMount(root, maxBytes, signal);
+    const there = (pack: TreePack) => isThere(medium, pack, { signal });
+    const places = await placesOf(neededBy(scan), trees, there);
+    return { tree: await assemble(root, scan, places, packs, signal), bytes: scan.bytes };
+  } finally {
+    native.close(root);
+  }
+}
+
+function neededBy({ files }: Scan): Map<Digest, number> {
+  const needed = new Map<Digest, number>();
+  for (const { node, digests } of files) {
+    digests.forEach((digest, piece) => {
+      if (digest !== undefined) needed.set(digest, pieceLength(node.size, piece));
+    });
+  }
+  return needed;
+}
+
+/** Fills in where each piece of content lies: in an earlier pack, else in a new one. */
+async function assemble(
+  root: native.Fd,
+  { nodes, files }: Scan,
+  places: ReadonlyMap<Digest, Place>,
+  writer: PackWriter,
+  signal: AbortSignal,
+): Promise<MountTree> {
+  const chunks: Chunk[] = [];
+  const packs: TreePack[] = [];
+  const known = new Map<Digest, number>();
+  const packIndex = new Map<TreePack, number>();
+
+  const note = (digest: Digest, { pack, offset, length }: Place): void => {
+    const index = packIndex.get(pack) ?? packs.push(pack) - 1;
+    packIndex.set(pack, index);
+    known.set(digest, chunks.push({ digest, pack: index, offset, length }) - 1);
+  };
+  for (const file of files) {
+    const { digests } = file;
+    for (const digest of digests) {
+      const place = digest === undefined || known.has(digest) ? undefined : places.get(digest);
+      if (digest !== undefined && place !== undefined) note(digest, place);
+    }
+    const isNew = (piece: number) => {
+      const digest = digests[piece];
+      return digest !== undefined && !known.has(digest);
+    };
+    if (digests.some((_, piece) => isNew(piece))) {
+      for (const { piece, data } of readPieces(root, file, isNew)) {
+        const digest = digestOf(data);
+        if (digest !== digests[piece]) throw new ChangedMeanwhile();
+        note(digest, await writer.add(data));
+        signal.throwIfAborted();
+      }
+    }
+    file.node.pieces = digests.map((digest) => (digest === undefined ? undefined : known.get(digest)));
+  }
+  await writer.finish();
+  return { packs, chunks, nodes };
+}
+
+/** Without saves whose blobs the medium has lost: a document that names what is not there would be refused. */
+async function withoutLost(index: MountIndex, { medium, signal, notice }: SaveOptions): Promise<MountIndex> {
+  const lost = new Set<Digest>();
+  for (const blob of blobsOf(index)) {
+    if (!(await isThere(medium, blob, { signal }))) lost.add(blob.digest);
+  }
+  if (lost.size === 0) return index;
+  notice(`cache mounts: ${medium.name} has lost blobs of earlier saves, which are left out`);
+  const isWhole = ({ tree, packs }: SavedMount) => [tree, ...packs].every(({ digest }) => !lost.has(digest));
+  return { mounts: index.mounts.filter(isWhole) };
+}
+
+async function* once(bytes: Buffer): AsyncGenerator<Buffer> {
+  yield bytes;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
