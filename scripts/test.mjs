@@ -26,6 +26,7 @@ import { ensureBuilt } from './lib/prepare.mjs';
 import { startRegistry } from './lib/registry.mjs';
 import { asUser, ensureUser, installTree } from './lib/rootless.mjs';
 import { must, output, repo, run, say } from './lib/run.mjs';
+import { startS3 } from './lib/s3-server.mjs';
 
 const packages = [
   'acl',
@@ -39,6 +40,7 @@ const packages = [
   'libcap2-bin',
   'mmdebstrap',
   'openssh-client',
+  'python3-swift',
   'runc',
   'skopeo',
   'slirp4netns',
@@ -107,6 +109,7 @@ async function suite(title, command, args, options) {
 async function acceptance() {
   const work = mkdtempSync(join(tmpdir(), 'tsbuild-test-'));
   chmodSync(work, 0o755);
+  const s3 = await startS3();
   const registry = await startRegistry();
   try {
     const files = ['acceptance', 'differential']
@@ -115,6 +118,7 @@ async function acceptance() {
     const bin = installTree(join(work, 'app'));
     const tests = join(work, 'test');
     const env = {
+      ...s3.env,
       TSBUILD_TEST_BIN: bin,
       TSBUILD_TEST_FAILURES: failed,
       TSBUILD_TEST_CASE: process.env.TSBUILD_TEST_CASE ?? '',
@@ -158,6 +162,7 @@ async function acceptance() {
     }
   } finally {
     await registry.stop();
+    await s3.stop();
     await removeAll(work);
   }
 }
@@ -193,8 +198,13 @@ async function removeAll(path) {
 await ensureBuilt();
 if (!only && !peers) {
   await ensurePackages(packages);
-  const env = { ...process.env, TSBUILD_TEST_FAILURES: failed };
-  await suite('unit', process.execPath, nodeTest(unitTests(), 900), { env });
+  const s3 = await startS3();
+  try {
+    const env = { ...process.env, ...s3.env, TSBUILD_TEST_FAILURES: failed };
+    await suite('unit', process.execPath, nodeTest(unitTests(), 900), { env });
+  } finally {
+    await s3.stop();
+  }
 }
 if (!unitOnly && !peers) {
   await ensurePackages(packages);
