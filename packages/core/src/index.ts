@@ -1,3 +1,4 @@
+export * from './buildkit-content.js';
 export * from './digest.js';
 export * from './errors.js';
 export * from './events.js';

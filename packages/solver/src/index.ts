@@ -1,3 +1,4 @@
+export * from './buildkit-keys/index.js';
 export { encodeConfig, finalizeImage } from './finalize.js';
 export { closure, dependencies, inputsOf } from './graph.js';
 export * from './interfaces.js';

@@ -34,6 +34,8 @@ export interface ImageOp {
   /** For display and for fetching; not part of the key. */
   reference: string;
   manifest: Descriptor;
+  /** What the reference names: the index of an image of several platforms, else the manifest. Not part of the key. */
+  named?: Digest;
   /** Uncompressed digests, bottom first: all of the key. */
   diffIds: Digest[];
   /** Compressed (or plain) layers as the manifest lists them; not part of the key. */
@@ -86,6 +88,8 @@ export interface RunOp {
   network: 'default' | 'none' | 'host';
   security: 'sandbox' | 'insecure';
   mounts: RunMount[];
+  /** What is written of each of `mounts`; only keys of BuildKit's (see buildkit-keys/) need it. Not part of the key. */
+  mountsAsWritten: MountAsWritten[];
   /** Only the names enter the key. */
   extraHosts: { name: string; address: string }[];
   /** Bytes of /dev/shm; default 64 MiB. */
@@ -95,6 +99,17 @@ export interface RunOp {
   /** Files that exist only while the step runs: heredoc scripts at /dev/pipes/NAME. */
   scripts: { path: string; data: string; mode: number }[];
   devices: { name: string; required: boolean }[];
+}
+
+export interface MountAsWritten {
+  /** Position among the instruction's mounts. */
+  position: number;
+  /** Expanded; '' where there is none. */
+  id: string;
+  /** Expanded, maybe relative; '' where there is none. */
+  target: string;
+  /** Has a mode, uid or gid. */
+  owned: boolean;
 }
 
 export type RunMount =
@@ -178,6 +193,8 @@ export interface CopyAction {
   unpack: 'never' | 'auto' | 'always';
   /** Files count as 0:0 (a local context); false keeps the source's owners. */
   ownerZero: boolean;
+  /** ADD of a URL or a repository. Not part of the key. */
+  remote?: true;
 }
 
 /** Layers of `upper` (made on scratch) put on top of `lower`: COPY --link. */

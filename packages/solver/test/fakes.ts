@@ -202,6 +202,7 @@ export class Graph {
         network: 'default',
         security: 'sandbox',
         mounts,
+        mountsAsWritten: [],
         extraHosts: [],
         ulimits: [],
         scripts: [],

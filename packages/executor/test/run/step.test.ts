@@ -76,6 +76,7 @@ describe('RUN step', { skip: cannotRun() }, () => {
           network: 'default',
           security: 'sandbox',
           mounts: mounts.map(({ mount }) => mount),
+          mountsAsWritten: [],
           extraHosts: [],
           ulimits: [],
           scripts: [],

@@ -103,7 +103,8 @@ function copyActions(
     if (instruction.kind === 'copy') refuseRemote(source);
     else {
       const remote = remoteSource(lowering, state, located as Located<AddInstruction>, source, checksum);
-      if (remote !== undefined) return { ...common, ...remote, parents: false, ownerZero: false };
+      if (remote !== undefined)
+        return { ...common, ...remote, parents: false, ownerZero: false, remote: true };
     }
     const parents = instruction.kind === 'copy' && instruction.parents;
     const from = lowering.sourceOf(state, 'copy', instruction.kind === 'copy' ? instruction.from : undefined);

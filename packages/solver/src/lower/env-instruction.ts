@@ -1,6 +1,6 @@
 /** ENV and LABEL. */
 import type { EnvInstruction, LabelInstruction } from '@tsbuild/parser';
-import { withEntry } from './env.js';
+import { withEntry, withVariables } from './env.js';
 import { recordConfig } from './history.js';
 import { Expander, type Located } from './lowering.js';
 import type { StageState } from './stage-state.js';
@@ -8,13 +8,9 @@ import type { StageState } from './stage-state.js';
 /** All pairs of one instruction see the environment before it. */
 export function lowerEnv(state: StageState, located: Located<EnvInstruction>): void {
   const pairs = expandPairs(state, located);
-  const env = new Map(state.env);
   let entries: string[] = state.config.Env ?? [];
-  for (const [name, value] of pairs) {
-    env.set(name, value);
-    entries = withEntry(entries, name, value);
-  }
-  state.env = env;
+  for (const [name, value] of pairs) entries = withEntry(entries, name, value);
+  state.env = withVariables(state.env, pairs);
   state.config = { ...state.config, Env: entries };
   recordConfig(state, `ENV ${joinPairs(pairs)}`);
 }

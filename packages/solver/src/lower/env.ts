@@ -1,4 +1,4 @@
-/** Environments: names with values, in the order they were first set. */
+/** Environments: names with values, in the order they were last set, as BuildKit gives them to a step. */
 
 export type Env = ReadonlyMap<string, string>;
 
@@ -6,7 +6,17 @@ export const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 
 /** Of `NAME=value` entries, as image configs hold them. */
 export function envOf(entries: readonly string[]): Map<string, string> {
-  return new Map(entries.map(splitEntry));
+  return withVariables(new Map(), entries.map(splitEntry));
+}
+
+/** Sets the variables; one that was set before comes where the new ones are. */
+export function withVariables(env: Env, variables: Iterable<readonly [string, string]>): Map<string, string> {
+  const result = new Map(env);
+  for (const [name, value] of variables) {
+    result.delete(name);
+    result.set(name, value);
+  }
+  return result;
 }
 
 export function splitEntry(entry: string): [name: string, value: string] {

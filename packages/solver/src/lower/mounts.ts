@@ -1,7 +1,7 @@
 /** RUN --mount: the flags' values with the defaults that depend on the stage (dockerfile semantics 9.3 to 9.7). */
 import { cleanPath } from '@tsbuild/core';
 import { parseMount, type RunInstruction, type RunMountSpec } from '@tsbuild/parser';
-import type { RunMount } from '../ops.js';
+import type { MountAsWritten, RunMount, RunOp } from '../ops.js';
 import { own } from './arg.js';
 import { fault } from './fault.js';
 import { Expander, type Located, type Lowering } from './lowering.js';
@@ -13,13 +13,25 @@ export function lowerMounts(
   lowering: Lowering,
   state: StageState,
   located: Located<RunInstruction>,
-): RunMount[] {
+): Pick<RunOp, 'mounts' | 'mountsAsWritten'> {
   const expander = new Expander(state, located);
   const specs = located.instruction.mounts.map((raw) => parseMount(raw, (value) => expander.word(value)));
   const sockets = specs.filter(({ type }) => type === 'ssh');
-  const mounts = specs.map((spec) => lowerMount(lowering, state, spec, sockets.indexOf(spec)));
-  const target = (mount: RunMount) => mount.target ?? '';
-  return mounts.sort((a, b) => (target(a) < target(b) ? -1 : target(a) > target(b) ? 1 : 0));
+  const mounts = specs.map((spec, position) => ({
+    mount: lowerMount(lowering, state, spec, sockets.indexOf(spec)),
+    written: asWritten(spec, position),
+  }));
+  const target = ({ mount }: { mount: RunMount }) => mount.target ?? '';
+  mounts.sort((a, b) => (target(a) < target(b) ? -1 : target(a) > target(b) ? 1 : 0));
+  return {
+    mounts: mounts.map(({ mount }) => mount),
+    mountsAsWritten: mounts.map(({ written }) => written),
+  };
+}
+
+function asWritten(spec: RunMountSpec, position: number): MountAsWritten {
+  const { id = '', target = '', mode, uid, gid } = spec;
+  return { position, id, target, owned: mode !== undefined || uid !== undefined || gid !== undefined };
 }
 
 /** @param socket which of the instruction's ssh mounts this is */

@@ -26,7 +26,7 @@ export function lowerRun(lowering: Lowering, state: StageState, located: Located
     hostname: own(options.buildArgs, 'BUILDKIT_SANDBOX_HOSTNAME') || 'buildkitsandbox',
     network: networkOf(lowering, instruction),
     security: securityOf(lowering, instruction),
-    mounts: lowerMounts(lowering, state, located),
+    ...lowerMounts(lowering, state, located),
     extraHosts: options.extraHosts.map(({ name, address }) => ({ name, address })),
     ...(options.shmSize === undefined ? {} : { shmSize: options.shmSize }),
     ulimits: options.ulimits.map(({ name, soft, hard }) => ({ name, soft, hard })),

@@ -2,7 +2,7 @@
 import { cleanPath, type ContainerConfig, type Platform } from '@tsbuild/core';
 import type { FileOp, VertexId } from '../ops.js';
 import { imageName, stepName } from './display.js';
-import { defaultPath, envOf, withEntry } from './env.js';
+import { defaultPath, envOf, withEntry, withVariables } from './env.js';
 import { slashed } from './paths.js';
 import type { Lowering } from './lowering.js';
 import type { PreparedStage } from './prepare.js';
@@ -59,7 +59,7 @@ function childOf(parent: StageState, fixed: Fixed): StageState {
     ...parent,
     ...fixed,
     config,
-    env: new Map([...parent.env, ...envOf(config.Env ?? [])]),
+    env: withVariables(parent.env, envOf(config.Env ?? [])),
     history: [...parent.history],
     cmdSet: false,
   };

@@ -32,6 +32,7 @@ const run: RunOp = {
   network: 'default',
   security: 'sandbox',
   mounts: [],
+  mountsAsWritten: [],
   extraHosts: [{ name: 'db', address: '10.0.0.1' }],
   ulimits: [{ name: 'nofile', soft: 1, hard: 2 }],
   scripts: [],

@@ -110,7 +110,7 @@ function membersOf(members: Record<string, unknown>, numbers: ReadonlyMap<string
     if (Array.isArray(value) && value.length === 0) return [];
     if ((name === 'hostname' && value === 'buildkitsandbox') || (name === 'security' && value === 'sandbox'))
       return [];
-    if (name === 'network' && value === 'default') return [];
+    if ((name === 'network' && value === 'default') || name === 'mountsAsWritten') return [];
     if (name === 'actions' || name === 'mounts')
       return (value as unknown[]).map((each) => `${name.slice(0, -1)} ${show(each)}`);
     return [`${name} ${show(value)}`];

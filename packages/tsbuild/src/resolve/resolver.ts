@@ -87,6 +87,7 @@ async function toResolved(
     kind: 'image',
     reference,
     manifest: descriptor,
+    named: root.digest,
     diffIds: config.rootfs.diff_ids,
     layers: manifest.layers,
     origin,
