@@ -1,22 +1,19 @@
 /** Blobs of saved mounts out of a medium: whole, verified, unpacked, and no larger than they may be. */
 import type { Descriptor } from '@tsbuild/core';
-import { collect, decompress, verified, type TransferOptions } from '@tsbuild/registry';
+import { type ByteStream, collect, decompress, verified, type TransferOptions } from '@tsbuild/registry';
 import type { CacheMedium } from '../medium.js';
 import { damaged } from './bytes.js';
 import { decodeIndex, indexBytes, type MountIndex } from './index-document.js';
 import { limits, type MountTree, type TreePack } from './tree.js';
 import { decodeTree } from './tree-codec.js';
 
-async function fetchBytes(medium: CacheMedium, blob: Descriptor, options: TransferOptions): Promise<Buffer> {
-  const stream = verified(await medium.open(blob, options), blob, `blob ${blob.digest} of ${medium.name}`);
-  return await collect(stream, blob.size, `blob ${blob.digest}`);
-}
-
-async function unpacked(bytes: Buffer, limit: number): Promise<Buffer> {
-  async function* once() {
-    yield bytes;
-  }
-  return await collect(decompress(once(), { limit }), limit, 'the unpacked blob');
+/** Its digest and size are checked before the stream ends. */
+async function openBlob(
+  medium: CacheMedium,
+  blob: Descriptor,
+  options: TransferOptions,
+): Promise<ByteStream> {
+  return verified(await medium.open(blob, options), blob, `blob ${blob.digest} of ${medium.name}`);
 }
 
 /** @throws TsbuildError; whoever calls it goes on without saved mounts then */
@@ -26,7 +23,7 @@ export async function fetchIndex(
   options: TransferOptions,
 ): Promise<MountIndex> {
   if (blob.size > indexBytes) throw damaged('its index is too large');
-  return decodeIndex(await fetchBytes(medium, blob, options));
+  return decodeIndex(await collect(await openBlob(medium, blob, options), blob.size, 'the index'));
 }
 
 /** @throws TsbuildError */
@@ -35,16 +32,28 @@ export async function fetchTree(
   blob: Descriptor,
   options: TransferOptions,
 ): Promise<MountTree> {
-  return decodeTree(await unpacked(await fetchBytes(medium, blob, options), limits.treeBytes));
+  const limit = limits.treeBytes;
+  const plain = decompress(await openBlob(medium, blob, options), { limit });
+  return decodeTree(await collect(plain, limit, 'the tree'));
 }
 
-/** The unpacked bytes of a pack. @throws TsbuildError */
+/**
+ * Unpacks a pack into memory that the caller gives, for packs come one after another.
+ * @param space at least of the pack's length
+ * @returns the part of `space` that was filled
+ * @throws TsbuildError
+ */
 export async function fetchPack(
   medium: CacheMedium,
   pack: TreePack,
+  space: Buffer,
   options: TransferOptions,
 ): Promise<Buffer> {
-  const plain = await unpacked(await fetchBytes(medium, pack, options), pack.length);
-  if (plain.length !== pack.length) throw damaged('a pack has not the length it must have');
-  return plain;
+  let end = 0;
+  for await (const part of decompress(await openBlob(medium, pack, options), { limit: pack.length })) {
+    space.set(part, end);
+    end += part.length;
+  }
+  if (end !== pack.length) throw damaged('a pack has not the length it must have');
+  return space.subarray(0, end);
 }

@@ -2,22 +2,27 @@
 import { createReadStream } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Descriptor, type Digest, hexOf } from '@tsbuild/core';
-import { compress, type ByteStream } from '@tsbuild/registry';
+import type { Descriptor, Digest } from '@tsbuild/core';
+import { type ByteStream, compress, measure } from '@tsbuild/registry';
+import { isDense } from './dense.js';
 import { packing, packType } from './media-types.js';
 import { packTarget, type Place } from './reuse.js';
-import { digestOf } from './scan.js';
 import type { TreePack } from './tree.js';
 
-/** Much of what package managers cache is compressed already: more than the fastest level rarely pays. */
-const level = packing === 'gzip' ? 1 : 3;
+/** What is left to compress is mostly metadata, which the fast levels make small enough. */
+const levels = packing === 'gzip' ? { loose: 1, dense: 0 } : { loose: 3, dense: 1 };
+
+/** One blob of the parts, in small pieces. */
+function pack(parts: Iterable<Buffer>, kind: keyof typeof levels): ByteStream {
+  async function* each() {
+    yield* parts;
+  }
+  return compress(each(), { compression: packing, level: levels[kind] });
+}
 
 export async function packed(plain: Buffer): Promise<Buffer> {
-  async function* once() {
-    yield plain;
-  }
   const parts: Uint8Array[] = [];
-  for await (const part of compress(once(), { compression: packing, level })) parts.push(part);
+  for await (const part of pack([plain], 'loose')) parts.push(part);
   return Buffer.concat(parts);
 }
 
@@ -28,6 +33,7 @@ export interface PackWriter {
 }
 
 /**
+ * What cannot be compressed comes into packs of its own, which are only stored.
  * @param spool folder for the packs
  * @param ready told about each pack once it is whole
  */
@@ -35,31 +41,40 @@ export function packWriter(
   spool: string,
   ready: (blob: Descriptor, open: () => ByteStream) => void,
 ): PackWriter {
-  let parts: Buffer[] = [];
-  let current: TreePack | undefined;
+  const open: Record<keyof typeof levels, { parts: Buffer[]; pack: TreePack } | undefined> = {
+    loose: undefined,
+    dense: undefined,
+  };
+  let packs = 0;
 
-  async function flush(): Promise<void> {
+  async function flush(kind: keyof typeof levels): Promise<void> {
+    const current = open[kind];
     if (current === undefined) return;
-    const pack = current;
-    const blob = await packed(Buffer.concat(parts));
-    parts = [];
-    current = undefined;
-    pack.digest = digestOf(blob);
-    pack.size = blob.length;
-    const path = join(spool, hexOf(pack.digest));
-    await writeFile(path, blob);
-    ready({ mediaType: pack.mediaType, digest: pack.digest, size: pack.size }, () => createReadStream(path));
+    open[kind] = undefined;
+    const { parts, pack: whole } = current;
+    const path = join(spool, String(packs++));
+    const blob = measure(pack(parts, kind));
+    await writeFile(path, blob.stream);
+    Object.assign(whole, blob.result());
+    const { mediaType, digest, size } = whole;
+    ready({ mediaType, digest, size }, () => createReadStream(path, { highWaterMark: 1 << 20 }));
   }
 
   return {
     async add(data) {
-      if (current !== undefined && current.length + data.length > packTarget) await flush();
-      current ??= { mediaType: packType, digest: '' as Digest, size: 0, length: 0 };
-      const offset = current.length;
-      parts.push(data);
-      current.length += data.length;
-      return { pack: current, offset, length: data.length };
+      const kind = isDense(data) ? 'dense' : 'loose';
+      if ((open[kind]?.pack.length ?? 0) + data.length > packTarget) await flush(kind);
+      const fresh = { mediaType: packType, digest: '' as Digest, size: 0, length: 0 };
+      const current = open[kind] ?? { parts: [], pack: fresh };
+      open[kind] = current;
+      const offset = current.pack.length;
+      current.parts.push(data);
+      current.pack.length += data.length;
+      return { pack: current.pack, offset, length: data.length };
     },
-    finish: flush,
+    async finish() {
+      await flush('loose');
+      await flush('dense');
+    },
   };
 }

@@ -135,12 +135,16 @@ async function* fetchAhead(
   const stop = new AbortController();
   const both = AbortSignal.any([signal, stop.signal]);
   const running: Promise<Buffer>[] = [];
+  /** Memory of packs that are written, for the next ones. */
+  const spare: Buffer[] = [];
+  const largest = Math.max(0, ...packs.map(({ length }) => length));
   let next = 0;
   const start = () => {
     const pack = packs[next];
     if (pack === undefined) return;
     next++;
-    const work = fetchPack(medium, pack, { ...options, signal: both });
+    const space = spare.pop() ?? Buffer.allocUnsafeSlow(largest);
+    const work = fetchPack(medium, pack, space, { ...options, signal: both });
     // A failure is seen when the pack's turn comes; until then it must not count as unhandled.
     work.catch(() => undefined);
     running.push(work);
@@ -150,9 +154,10 @@ async function* fetchAhead(
     for (let index = 0; index < packs.length; index++) {
       const bytes = await running.shift();
       if (bytes === undefined) return;
-      start();
       yield { index, bytes };
       signal.throwIfAborted();
+      spare.push(Buffer.from(bytes.buffer));
+      start();
     }
   } finally {
     stop.abort();
