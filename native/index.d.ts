@@ -148,8 +148,16 @@ export type Cancel = CancelToken | AbortSignal;
  */
 export declare function copyData(source: Fd, destination: Fd, cancel?: Cancel): Promise<number>;
 
-/** sha256 (32 bytes each, one after another) of regular files below dirfd, on all cores. Links are not followed. */
-export declare function hashFiles(dirfd: Fd, names: BytesPath[], cancel?: Cancel): Promise<Buffer>;
+/**
+ * sha256 (32 bytes each, one after another) of regular files below dirfd, on all cores. Links are not followed.
+ * @param headers one for each file, hashed before its data
+ */
+export declare function hashFiles(
+  dirfd: Fd,
+  names: BytesPath[],
+  cancel?: Cancel,
+  headers?: Buffer[],
+): Promise<Buffer>;
 
 export interface WalkEntry extends Stat {
   /** Relative to the walked directory, no leading slash; the directory itself has no entry. */

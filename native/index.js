@@ -84,8 +84,8 @@ export const {
 export const copyData = (source, destination, cancel) =>
   cancellable(cancel, (flag) => addon.copyData(source, destination, flag));
 
-export const hashFiles = (dirfd, names, cancel) =>
-  cancellable(cancel, (flag) => addon.hashFiles(dirfd, names, flag));
+export const hashFiles = (dirfd, names, cancel, headers) =>
+  cancellable(cancel, (flag) => addon.hashFiles(dirfd, names, flag, headers));
 
 export const walk = (dirfd, path, options, cancel) =>
   cancellable(cancel, (flag) => addon.walk(dirfd, path, options, flag));

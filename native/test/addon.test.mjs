@@ -270,6 +270,12 @@ test('hashFiles gives sha256 for every length around the block size', async () =
   }
   assert.deepEqual(await native.hashFiles(fd, sizes.map(String)), Buffer.concat(expected));
   assert.deepEqual(await native.hashFiles(fd, []), Buffer.alloc(0));
+  const headed = ['', 'a\0b'].map((header) => createHash('sha256').update(header).update(Buffer.alloc(0)));
+  assert.deepEqual(
+    await native.hashFiles(fd, ['0', '0'], undefined, [Buffer.alloc(0), Buffer.from('a\0b')]),
+    Buffer.concat(headed.map((hash) => hash.digest())),
+  );
+  await assert.rejects(async () => native.hashFiles(fd, ['0'], undefined, []), TypeError);
   fs.symlinkSync('/etc/passwd', here('hash/link'));
   await assert.rejects(native.hashFiles(fd, ['0', 'link']), { code: 'ELOOP', path: 'link' });
   await assert.rejects(native.hashFiles(fd, ['../old']), { code: 'EXDEV' });

@@ -1,4 +1,4 @@
-/* hashFiles: sha256 of many files on all cores. */
+/* hashFiles: sha256 of many files on all cores, each maybe with a header before its data. */
 #include "addon.h"
 
 enum { CHUNK = 256 * 1024 };
@@ -9,6 +9,9 @@ struct hash_job {
   char **names;
   uint32_t count;
   uint8_t *digests;
+  /* Where each file's header begins, and the end of the last one, in bytes; NULL: no headers. */
+  size_t *offsets;
+  uint8_t *headers;
   void *buffers[MAX_WORKERS];
 };
 
@@ -31,6 +34,10 @@ static void hash_one(void *context, int worker, size_t index) {
   struct sha256 state;
   struct stat st;
   sha256_init(&state);
+  if (hash->offsets != NULL) {
+    const size_t *at = hash->offsets + index;
+    sha256_update(&state, hash->headers + at[0], at[1] - at[0]);
+  }
   ssize_t got = -1;
   if (fstat(fd, &st) == 0) {
     if (S_ISREG(st.st_mode)) got = 1;
@@ -59,15 +66,50 @@ static void release(struct job *job) {
   struct hash_job *hash = (struct hash_job *)job;
   for (int i = 0; i < MAX_WORKERS; i++) free(hash->buffers[i]);
   free(hash->digests);
+  free(hash->offsets);
+  free(hash->headers);
   free_paths(hash->names);
   free(hash);
 }
 
+/* Copies an array of as many Buffers as there are files. False with an exception thrown. */
+static bool copy_headers(napi_env env, napi_value list, struct hash_job *hash) {
+  uint32_t length = 0;
+  if (napi_get_array_length(env, list, &length) != napi_ok || length != hash->count) {
+    napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "a header for each file is expected");
+    return false;
+  }
+  hash->offsets = calloc((size_t)length + 1, sizeof *hash->offsets);
+  if (hash->offsets == NULL) return throw_errno(env, "malloc", NULL) != NULL;
+  /* Twice over: how much there is, and what. */
+  for (int pass = 0; pass < 2; pass++) {
+    size_t used = 0;
+    for (uint32_t i = 0; i < length; i++) {
+      napi_value item;
+      void *data = NULL;
+      size_t size = 0;
+      if (napi_get_element(env, list, i, &item) != napi_ok ||
+          napi_get_buffer_info(env, item, &data, &size) != napi_ok) {
+        napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "a Buffer is expected");
+        return false;
+      }
+      hash->offsets[i] = used;
+      if (pass == 1 && size > 0) memcpy(hash->headers + used, data, size);
+      used += size;
+    }
+    hash->offsets[length] = used;
+    if (pass == 1) break;
+    hash->headers = malloc(used + 1);
+    if (hash->headers == NULL) return throw_errno(env, "malloc", NULL) != NULL;
+  }
+  return true;
+}
+
 EXPORTED(js_hash_files) {
-  napi_value argv[3];
+  napi_value argv[4];
   int32_t root;
   uint32_t count;
-  if (!read_args(env, info, 3, argv) || !read_int(env, argv[0], &root)) return NULL;
+  if (!read_args(env, info, 4, argv) || !read_int(env, argv[0], &root)) return NULL;
   char **names = copy_paths(env, argv[1], &count);
   if (names == NULL) return NULL;
   struct hash_job *hash = calloc(1, sizeof *hash);
@@ -85,5 +127,9 @@ EXPORTED(js_hash_files) {
       .count = count,
       .digests = digests,
   };
+  if (!is_undefined(env, argv[3]) && !copy_headers(env, argv[3], hash)) {
+    release(&hash->job);
+    return NULL;
+  }
   return start_job(env, &hash->job, "hashFiles", argv[2]);
 }

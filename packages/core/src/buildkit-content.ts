@@ -60,6 +60,11 @@ export function buildkitDirectoryDigest(
 /** The header of a build context's root, which has no attributes of its own. */
 export const buildkitContextRoot: Digest = sha256('');
 
+/** Of several parts of one input, in the order of their selectors. */
+export function combineBuildkitParts(parts: readonly Digest[]): Digest {
+  return sha256(parts.join('\0'));
+}
+
 function finish(hash: Hash): Digest {
   return `sha256:${hash.digest('hex')}` as Digest;
 }

@@ -1,7 +1,7 @@
 /** What the executor offers the composition, and what it needs from it. */
 import type { Descriptor, Digest, EventSink, Platform } from '@tsbuild/core';
 import type { RestoreCache } from './run/cache-mounts.js';
-import type { ImageOp, LayerRef, Ref, StepContext, Worker } from '@tsbuild/solver';
+import type { BuildkitSelector, ImageOp, Input, LayerRef, Ref, StepContext, Worker } from '@tsbuild/solver';
 
 /** A context the user named: a folder on disk, or a tree already unpacked into the store. */
 export interface ContextSource {
@@ -58,6 +58,15 @@ export interface Executor extends Worker {
     parents: Ref,
     signal: AbortSignal,
   ): Promise<LayerRef>;
+  /**
+   * Digest of the selected files as BuildKit's cache has it; undefined where a path is not there. Kept like
+   * contentDigest's.
+   */
+  buildkitDigest(
+    input: Input,
+    selectors: readonly BuildkitSelector[],
+    signal: AbortSignal,
+  ): Promise<Digest | undefined>;
   /** Starts an image's command in the sandbox on a throw-away upper directory (`tsbuild run`). */
   container(ref: Ref, options: ContainerOptions): Promise<{ exitCode: number }>;
   /** Ends leases, removes temporary files. */

@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Digest, TsbuildError } from '@tsbuild/core';
 import type {
+  BuildkitSelector,
   FileOp,
   Input,
   LayerRef,
@@ -18,6 +19,7 @@ import type {
 import type { ContainerOptions, Executor, ExecutorOptions } from './api.js';
 import { bindSource } from './context/bind-source.js';
 import { type Contexts, openContexts } from './context/contexts.js';
+import { digestBuildkit, hashHeadedWithoutCache } from './content/buildkit-digest.js';
 import { digestSelector, hashWithoutCache } from './content/digest.js';
 import { memoised } from './content/memo.js';
 import type { Tree } from './content/tree.js';
@@ -117,6 +119,8 @@ function compose(parts: Parts): Executor {
         if (!present) await unpackLayer(tar, { snapshotter, diffId, parents: idsOf(parents), id, signal });
         return { snapshot: id, diffId };
       }),
+    buildkitDigest: (input, selectors, signal) =>
+      cancellable(signal, () => buildkitDigest(parts, input, selectors, signal)),
     container: (ref, container) => cancellable(container.signal, () => runOnThrowAway(parts, ref, container)),
     async close() {
       try {
@@ -165,6 +169,29 @@ async function contentDigest(
     try {
       const tree: Tree = { root: view.fd, crossMounts: false };
       return await digestSelector(tree, selector, hashWithoutCache(tree, signal), signal);
+    } finally {
+      await view.close();
+    }
+  });
+}
+
+async function buildkitDigest(
+  { root, snapshotter, contexts }: Parts,
+  input: Input,
+  selectors: readonly BuildkitSelector[],
+  signal: AbortSignal,
+): Promise<Digest | undefined> {
+  if (input.type === 'local') {
+    const tree = contexts.tree(input.name);
+    const hashHeaded = contexts.headedHasher(input.name, signal);
+    return digestBuildkit(tree, selectors, { hashHeaded, fromContext: true }, signal);
+  }
+  return memoised(join(root, 'cache', 'content'), input.ref, selectors, async () => {
+    const view = await snapshotter.view(idsOf(input.ref), signal);
+    try {
+      const tree: Tree = { root: view.fd, crossMounts: false };
+      const hashHeaded = hashHeadedWithoutCache(tree, signal);
+      return await digestBuildkit(tree, selectors, { hashHeaded, fromContext: false }, signal);
     } finally {
       await view.close();
     }

@@ -2,21 +2,22 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Digest, hexOf, isDigest } from '@tsbuild/core';
-import type { Ref, Selector } from '@tsbuild/solver';
+import type { BuildkitSelector, Ref, Selector } from '@tsbuild/solver';
 import { contentDigestVersion } from './digest.js';
 import { FieldHash } from './encode.js';
 
 /** The digest from the store, or from `compute`, which is then kept. Damage is a miss. */
-export async function memoised(
+export async function memoised<T extends Digest | undefined>(
   folder: string,
   ref: Ref,
-  selector: Selector,
-  compute: () => Promise<Digest>,
-): Promise<Digest> {
+  selector: Selector | readonly BuildkitSelector[],
+  compute: () => Promise<T>,
+): Promise<T | Digest> {
   const file = join(folder, hexOf(memoKey(ref, selector)));
   const kept = await readFile(file, 'utf8').catch(() => '');
   if (isDigest(kept)) return kept;
   const digest = await compute();
+  if (digest === undefined) return digest;
   await mkdir(folder, { recursive: true });
   const temporary = `${file}.${process.pid}.${Math.random().toString(36).slice(2)}`;
   try {
@@ -28,9 +29,10 @@ export async function memoised(
   return digest;
 }
 
-function memoKey(ref: Ref, selector: Selector): Digest {
+function memoKey(ref: Ref, selector: Selector | readonly BuildkitSelector[]): Digest {
   const hash = new FieldHash().number(contentDigestVersion).number(ref.layers.length);
   for (const { snapshot } of ref.layers) hash.text(snapshot);
+  if (isList(selector)) return hash.text('buildkit').text(JSON.stringify(selector)).digest();
   if (selector.type === 'path') return hash.text('path').text(selector.path).digest();
   const { source, exclude, parents, ownerZero } = selector.action;
   hash
@@ -41,4 +43,8 @@ function memoKey(ref: Ref, selector: Selector): Digest {
     .number(exclude.length);
   for (const pattern of exclude) hash.text(pattern);
   return hash.digest();
+}
+
+function isList(selector: Selector | readonly BuildkitSelector[]): selector is readonly BuildkitSelector[] {
+  return Array.isArray(selector);
 }

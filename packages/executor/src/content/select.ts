@@ -103,7 +103,7 @@ export function splitPivot(source: string): { pivot: string; pattern: string } {
 }
 
 /** The selection at a path whose links are followed; undefined where nothing is or the ignore file hides it. */
-async function selectPath(
+export async function selectPath(
   tree: Tree,
   source: RawPath,
   filter: Filter,

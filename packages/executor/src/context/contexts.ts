@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { TsbuildError } from '@tsbuild/core';
 import * as native from '@tsbuild/native';
 import type { ContextSource } from '../api.js';
+import { type HashHeaded, hashHeadedWithoutCache } from '../content/buildkit-digest.js';
 import type { HashFiles } from '../content/digest.js';
 import { hashWithoutCache } from '../content/digest.js';
 import { StatCache } from '../content/stat-cache.js';
@@ -15,6 +16,8 @@ export interface Contexts {
   tree(name: string): Tree;
   /** Hashes a context's files, reading only those that changed. */
   hasher(name: string, signal: AbortSignal): Promise<HashFiles>;
+  /** The same with a header before each file's data; keeps what it learns apart. */
+  headedHasher(name: string, signal: AbortSignal): HashHeaded;
   /** Writes what the stat caches learnt and closes everything. */
   close(): Promise<void>;
 }
@@ -44,17 +47,30 @@ export function openContexts(
     return opened;
   };
 
+  const remembering = async (
+    { name, purpose }: { name: string; purpose: '' | 'buildkit' },
+    readAll: HashFiles,
+  ): Promise<HashFiles> => {
+    if (options.noStatCache) return readAll;
+    const identity = `${purpose}:${name}`;
+    let cache = caches.get(identity);
+    if (cache === undefined) {
+      const path = resolve(sourceOf(name).path);
+      cache = StatCache.open(
+        join(options.cacheFolder, 'stat'),
+        purpose === '' ? path : `${path}\0${purpose}`,
+      );
+      caches.set(identity, cache);
+    }
+    return (await cache).around(readAll);
+  };
+
   return {
     tree,
-    async hasher(name, signal) {
-      const readAll = hashWithoutCache(tree(name), signal);
-      if (options.noStatCache) return readAll;
-      let cache = caches.get(name);
-      if (cache === undefined) {
-        cache = StatCache.open(join(options.cacheFolder, 'stat'), resolve(sourceOf(name).path));
-        caches.set(name, cache);
-      }
-      return (await cache).around(readAll);
+    hasher: (name, signal) => remembering({ name, purpose: '' }, hashWithoutCache(tree(name), signal)),
+    headedHasher(name, signal) {
+      const hashHeaded = hashHeadedWithoutCache(tree(name), signal);
+      return async (headerOf) => remembering({ name, purpose: 'buildkit' }, await hashHeaded(headerOf));
     },
     async close() {
       for (const { root } of trees.values()) native.close(root);

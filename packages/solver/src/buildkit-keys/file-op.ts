@@ -1,5 +1,5 @@
 /** WORKDIR, COPY and ADD as BuildKit's FileOp (solver/llbsolver/ops/file.go, client/llb/fileop.go). */
-import { buildkitFileDigest, type Digest, sha256 } from '@tsbuild/core';
+import { buildkitFileDigest, combineBuildkitParts, type Digest, sha256 } from '@tsbuild/core';
 import type { CopyAction, FileAction, FileOp, MkdirAction, MkfileAction } from '../ops.js';
 import { type GoValue, goJson, omitEmpty } from './go-json.js';
 import {
@@ -8,7 +8,6 @@ import {
   type BuildkitNode,
   type BuildkitSelector,
   type BuildkitSource,
-  combineParts,
   recordOf,
 } from './node.js';
 import type { InputList } from './input-list.js';
@@ -219,7 +218,9 @@ function contentOf(
   if (source.type === 'vertex') {
     return { type: 'read', from: source.id, selectors: withoutDoubles(selectors) };
   }
-  return read?.known === undefined ? undefined : { type: 'known', digest: combineParts([read.known]) };
+  return read?.known === undefined
+    ? undefined
+    : { type: 'known', digest: combineBuildkitParts([read.known]) };
 }
 
 function baseName(path: string): string {

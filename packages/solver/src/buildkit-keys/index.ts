@@ -6,6 +6,5 @@ export {
   type BuildkitNode,
   type BuildkitSelector,
   type BuildkitSource,
-  combineParts,
   contentRecord,
 } from './node.js';

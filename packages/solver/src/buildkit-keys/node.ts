@@ -51,8 +51,3 @@ export function recordOf(operation: Digest): Digest {
 export function contentRecord(content: Digest): Digest {
   return sha256(`${content}@-1`);
 }
-
-/** Of several parts of one input: digests of the parts in the order of the selectors. */
-export function combineParts(parts: readonly Digest[]): Digest {
-  return sha256(parts.join('\0'));
-}

@@ -2,6 +2,7 @@
 import {
   buildkitDirectoryDigest,
   buildkitFileDigest,
+  combineBuildkitParts,
   type Digest,
   type Platform,
   sha256,
@@ -15,7 +16,6 @@ import {
   type BuildkitInput,
   type BuildkitNode,
   type BuildkitSource,
-  combineParts,
   recordOf,
 } from './node.js';
 import { outermost, runSelectorDigest, wholePath } from './selectors.js';
@@ -262,5 +262,5 @@ function contentOf(
     return { type: 'read', from: source.id, selectors };
   }
   const known = mounts.find((mount) => mount.known !== undefined)?.known;
-  return known === undefined ? undefined : { type: 'known', digest: combineParts([known]) };
+  return known === undefined ? undefined : { type: 'known', digest: combineBuildkitParts([known]) };
 }
