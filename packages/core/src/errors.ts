@@ -19,6 +19,7 @@ export type ErrorFamily =
   | 'EXEC'
   | 'HOST'
   | 'STORE'
+  | 'CACHE'
   | 'USAGE'
   | 'CANCELLED';
 

@@ -17,6 +17,12 @@ export interface ExecutorOptions {
   contexts: ReadonlyMap<string, ContextSource>;
   /** Opens a layer of an image as its uncompressed tar stream, fetching the blob where it is not in the store. */
   openLayer(op: ImageOp, layer: Descriptor, context: StepContext): Promise<AsyncIterable<Uint8Array>>;
+  /** Whether `openBlob` may be asked for the blob. */
+  canOpenBlob?(blob: Descriptor): boolean;
+  /** Opens the blob of a layer that is no image's of this build, as its uncompressed tar stream. */
+  openBlob?(blob: Descriptor, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
+  /** Content digest of a part of a ref that shared caches brought, by its `contentKey`; saves fetching the ref. */
+  knownContent?(key: Digest): Digest | undefined;
   /** Opens a URL; redirects followed; conditional requests are the executor's business. */
   fetchUrl(url: string, headers: Record<string, string>, signal: AbortSignal): Promise<HttpResponse>;
   /** Value of a secret, or undefined. */

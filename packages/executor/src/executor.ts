@@ -1,7 +1,7 @@
 /** The executor: snapshots, contexts, sources, file steps, the sandbox and layers behind one interface. */
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { type Digest, TsbuildError } from '@tsbuild/core';
+import { type Descriptor, type Digest, TsbuildError } from '@tsbuild/core';
 import type {
   BuildkitSelector,
   FileOp,
@@ -21,7 +21,7 @@ import { bindSource } from './context/bind-source.js';
 import { type Contexts, openContexts } from './context/contexts.js';
 import { digestBuildkit, hashHeadedWithoutCache } from './content/buildkit-digest.js';
 import { digestSelector, hashWithoutCache } from './content/digest.js';
-import { memoised } from './content/memo.js';
+import { contentKey, memoised } from './content/memo.js';
 import type { Tree } from './content/tree.js';
 import { runFileActions } from './fileop/actions.js';
 import { acquireLease, type Lease } from './lease/lease.js';
@@ -37,7 +37,9 @@ import {
 import { decompressFile } from './source/decompress.js';
 import { fetchGit } from './source/git.js';
 import { fetchHttp } from './source/http.js';
-import { snapshotIdOf, unpackImage } from './source/image.js';
+import { unpackImage } from './source/image.js';
+import { isLazy, realize } from './source/realize.js';
+import { type LayerUnpacker, snapshotIdOf, type UnpackContext } from './source/unpack-layers.js';
 
 /** Opens the store and takes a lease; `close` has to be called. */
 export async function createExecutor(options: ExecutorOptions): Promise<Executor> {
@@ -76,19 +78,7 @@ function compose(parts: Parts): Executor {
   return {
     image: (op, context) =>
       cancellable(context.signal, () =>
-        unpackImage(
-          op,
-          {
-            root,
-            lease,
-            exists: (id) => snapshotter.exists(id),
-            openLayer: options.openLayer,
-            async unpack(tar, diffId, parents, id, signal) {
-              await unpackLayer(tar, { snapshotter, diffId, parents, id, signal });
-            },
-          },
-          context,
-        ),
+        unpackImage(op, { ...unpackerOf(parts), openLayer: options.openLayer }, context),
       ),
     http: (op, context) =>
       cancellable(context.signal, () =>
@@ -103,15 +93,26 @@ function compose(parts: Parts): Executor {
     file: (op, base, inputs, context) =>
       cancellable(context.signal, () => file(parts, op, base, inputs, context)),
     contentDigest: (input, selector, context) =>
-      cancellable(context.signal, () => contentDigest(parts, input, selector, context.signal)),
+      cancellable(context.signal, () => contentDigest(parts, input, selector, context)),
     async hold(ref) {
-      const ids = idsOf(ref);
-      return lease.use(ids, () => ids.every((id) => snapshotter.exists(id)));
+      const canFetch = (layer: LayerRef) => isLazy(layer) && options.canOpenBlob?.(layer.blob) === true;
+      return lease.use(idsOf(ref), () =>
+        ref.layers.every((layer) => snapshotter.exists(layer.snapshot) || canFetch(layer)),
+      );
     },
-    layerTar: (ref, index, pack) => packLayer(snapshotter, idsOf(ref), index, pack),
-    rootfsTar: (ref, pack) => packRootfs(snapshotter, idsOf(ref), pack),
+    async *layerTar(ref, index, pack) {
+      await makeReal(parts, { layers: ref.layers.slice(0, index + 1) }, exporting(pack?.signal));
+      yield* packLayer(snapshotter, idsOf(ref), index, pack);
+    },
+    async *rootfsTar(ref, pack) {
+      await makeReal(parts, ref, exporting(pack?.signal));
+      yield* packRootfs(snapshotter, idsOf(ref), pack);
+    },
     exportTree: (ref, destination, signal, fileSeconds) =>
-      cancellable(signal, () => exportTree(snapshotter, idsOf(ref), destination, signal, fileSeconds)),
+      cancellable(signal, async () => {
+        await makeReal(parts, ref, exporting(signal));
+        await exportTree(snapshotter, idsOf(ref), destination, signal, fileSeconds);
+      }),
     unpackLayer: (tar, diffId, parents, signal) =>
       cancellable(signal, async (): Promise<LayerRef> => {
         const id = importedId(parents, diffId);
@@ -131,6 +132,32 @@ function compose(parts: Parts): Executor {
       }
     },
   };
+}
+
+function unpackerOf({ root, lease, snapshotter }: Parts): LayerUnpacker {
+  return {
+    root,
+    lease,
+    exists: (id) => snapshotter.exists(id),
+    async unpack(tar, diffId, parents, id, signal) {
+      await unpackLayer(tar, { snapshotter, diffId, parents, id, signal });
+    },
+  };
+}
+
+/** Before files of a ref are used: makes the snapshots of layers that are known by their blobs only. */
+async function makeReal(parts: Parts, ref: Ref, context: UnpackContext): Promise<void> {
+  const open = async (blob: Descriptor, signal: AbortSignal) => {
+    const { openBlob } = parts.options;
+    if (openBlob === undefined) throw new Error(`nothing can fetch ${blob.digest}`);
+    return await openBlob(blob, signal);
+  };
+  await realize(ref, open, unpackerOf(parts), context);
+}
+
+/** Work for an output belongs to no step. */
+function exporting(signal: AbortSignal | undefined): UnpackContext {
+  return { vertex: { id: 'export' }, signal: signal ?? new AbortController().signal, emit: () => {} };
 }
 
 function idsOf(ref: Ref): SnapshotId[] {
@@ -155,16 +182,23 @@ async function cancellable<T>(signal: AbortSignal, work: () => Promise<T>): Prom
 }
 
 async function contentDigest(
-  { root, snapshotter, contexts }: Parts,
+  parts: Parts,
   input: Input,
   selector: Selector,
-  signal: AbortSignal,
+  context: StepContext,
 ): Promise<Digest> {
+  const { options, root, snapshotter, contexts } = parts;
+  const { signal } = context;
   if (input.type === 'local') {
     const hasher = await contexts.hasher(input.name, signal);
     return digestSelector(contexts.tree(input.name), selector, hasher, signal);
   }
-  return memoised(join(root, 'cache', 'content'), input.ref, selector, async () => {
+  const key = contentKey(input.ref, selector);
+  // Believed only of what came from the same caches: then the results that come of it are marked as theirs, too.
+  const known = importedBy([input.ref]).length > 0 ? options.knownContent?.(key) : undefined;
+  if (known !== undefined) return known;
+  return memoised(join(root, 'cache', 'content'), key, async () => {
+    await makeReal(parts, input.ref, context);
     const view = await snapshotter.view(idsOf(input.ref), signal);
     try {
       const tree: Tree = { root: view.fd, crossMounts: false };
@@ -186,7 +220,7 @@ async function buildkitDigest(
     const hashHeaded = contexts.headedHasher(input.name, signal);
     return digestBuildkit(tree, selectors, { hashHeaded, fromContext: true }, signal);
   }
-  return memoised(join(root, 'cache', 'content'), input.ref, selectors, async () => {
+  return memoised(join(root, 'cache', 'content'), contentKey(input.ref, selectors), async () => {
     const view = await snapshotter.view(idsOf(input.ref), signal);
     try {
       const tree: Tree = { root: view.fd, crossMounts: false };
@@ -200,11 +234,16 @@ async function buildkitDigest(
 
 /** Runs `work` on a fresh layer above base and publishes it; nothing stays of it after a fault. */
 async function onNewLayer<T>(
-  { snapshotter, lease }: Parts,
+  parts: Parts,
   base: Ref,
-  signal: AbortSignal,
+  inputs: readonly Input[],
+  context: StepContext,
   work: (active: ActiveSnapshot) => Promise<T>,
 ): Promise<{ ref: Ref; outcome: T }> {
+  const { snapshotter, lease } = parts;
+  const { signal } = context;
+  const refs = [base, ...inputs.flatMap((input) => (input.type === 'ref' ? [input.ref] : []))];
+  for (const ref of refs) await makeReal(parts, ref, context);
   const id = randomSnapshotId();
   await lease.use([id], () => undefined);
   const active = await snapshotter.prepare(idsOf(base), signal);
@@ -217,8 +256,17 @@ async function onNewLayer<T>(
     throw error;
   }
   await active.commit(id);
-  const layer: LayerRef = { snapshot: id, createdAt: now() };
+  const imported = importedBy(refs);
+  const layer: LayerRef = {
+    snapshot: id,
+    createdAt: now(),
+    ...(imported.length === 0 ? {} : { imported }),
+  };
   return { ref: { layers: [...base.layers, layer] }, outcome };
+}
+
+function importedBy(refs: readonly Ref[]): string[] {
+  return [...new Set(refs.flatMap(({ layers }) => layers.flatMap(({ imported = [] }) => imported)))].sort();
 }
 
 /** RFC 3339 with nanoseconds, as image configs have it. */
@@ -233,24 +281,25 @@ async function file(
   op: FileOp,
   base: Ref,
   inputs: ReadonlyMap<VertexId, Input>,
-  { signal }: StepContext,
+  context: StepContext,
 ): Promise<StepResult> {
-  const sources = await openInputs(parts, inputs, signal);
-  try {
-    const { ref } = await onNewLayer(parts, base, signal, (active) =>
-      runFileActions(op.actions, {
+  const { signal } = context;
+  const { ref } = await onNewLayer(parts, base, [...inputs.values()], context, async (active) => {
+    const sources = await openInputs(parts, inputs, signal);
+    try {
+      await runFileActions(op.actions, {
         root: active.root(),
         treeOf: (from) => sources.treeOf(from),
         resolveOwner,
         extract: (archive, directory, owner, abort) =>
           extractArchive(decompressFile(archive), directory, { owner, signal: abort }),
         signal,
-      }),
-    );
-    return { ref };
-  } finally {
-    await sources.close();
-  }
+      });
+    } finally {
+      await sources.close();
+    }
+  });
+  return { ref };
 }
 
 interface OpenInputs {
@@ -297,16 +346,18 @@ async function run(
   op: RunOp,
   base: Ref,
   mounts: { mount: RunMount; input?: Input }[],
-  { vertex, signal, emit }: StepContext,
+  context: StepContext,
 ): Promise<StepResult> {
   const { options, root, lease } = parts;
+  const { vertex, signal, emit } = context;
   const closers: (() => Promise<void>)[] = [];
+  const inputs = mounts.flatMap(({ input }) => input ?? []);
   try {
-    const stepMounts: StepMount[] = [];
-    for (const { mount, input } of mounts)
-      stepMounts.push(await stepMount(parts, mount, input, signal, closers));
-    const { ref, outcome } = await onNewLayer(parts, base, signal, (active) =>
-      runStep(
+    const { ref, outcome } = await onNewLayer(parts, base, inputs, context, async (active) => {
+      const stepMounts: StepMount[] = [];
+      for (const { mount, input } of mounts)
+        stepMounts.push(await stepMount(parts, mount, input, signal, closers));
+      return await runStep(
         { op, rootfs: rootSpec(active.sandboxRootfs()), mounts: stepMounts },
         {
           vertexId: vertex.id,
@@ -319,8 +370,8 @@ async function run(
           restoreCacheMount: options.restoreCacheMount,
           notice: options.notice,
         },
-      ),
-    );
+      );
+    });
     return { ref, usage: outcome };
   } finally {
     for (const close of closers) await close();
@@ -357,10 +408,12 @@ async function stepMount(
 }
 
 async function runOnThrowAway(
-  { snapshotter }: Parts,
+  parts: Parts,
   ref: Ref,
   options: ContainerOptions,
 ): Promise<{ exitCode: number }> {
+  const { snapshotter } = parts;
+  await makeReal(parts, ref, exporting(options.signal));
   const active = await snapshotter.prepare(idsOf(ref), options.signal);
   try {
     return await runContainer(rootSpec(active.sandboxRootfs()), options);

@@ -1,8 +1,10 @@
 /** Snapshots, contexts, file steps, the sandbox and layers. */
 export type * from './api.js';
+export { contentKey } from './content/memo.js';
 export { createExecutor } from './executor.js';
 export { acquireLease, type Lease, type Leases, liveLeases } from './lease/lease.js';
 export { compressionOf, decompressFile } from './source/decompress.js';
+export { snapshotIdOf } from './source/unpack-layers.js';
 export { checkOutGit } from './source/git-checkout.js';
 export { type GitAccess, isSsh } from './source/git-command.js';
 export { isArchive } from './source/sniff-tar.js';

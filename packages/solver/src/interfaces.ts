@@ -40,6 +40,11 @@ export interface LayerRef {
   readonly diffId?: Digest;
   /** The blob an image's layer came as, so that it is never packed again. */
   readonly blob?: Descriptor;
+  /**
+   * Shared caches that the layer, or something it was made from, was taken from on trust: it counts only in builds that
+   * name them all. Sorted; absent for what was made from sources.
+   */
+  readonly imported?: readonly string[];
 }
 
 export interface ResolvedImage {
@@ -104,7 +109,10 @@ export interface Worker {
    * @throws TsbuildError TSB_CONTEXT_NOT_FOUND when a path without wildcards is missing
    */
   contentDigest(input: Input, selector: Selector, context: StepContext): Promise<Digest>;
-  /** Whether every snapshot of the ref is whole and usable; takes a lease on them for this process. */
+  /**
+   * Whether every layer of the ref is a whole snapshot, or can be fetched when its files are needed; takes a lease on
+   * them for this process.
+   */
   hold(ref: Ref): Promise<boolean>;
 }
 

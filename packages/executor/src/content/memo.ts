@@ -9,11 +9,10 @@ import { FieldHash } from './encode.js';
 /** The digest from the store, or from `compute`, which is then kept. Damage is a miss. */
 export async function memoised<T extends Digest | undefined>(
   folder: string,
-  ref: Ref,
-  selector: Selector | readonly BuildkitSelector[],
+  key: Digest,
   compute: () => Promise<T>,
 ): Promise<T | Digest> {
-  const file = join(folder, hexOf(memoKey(ref, selector)));
+  const file = join(folder, hexOf(key));
   const kept = await readFile(file, 'utf8').catch(() => '');
   if (isDigest(kept)) return kept;
   const digest = await compute();
@@ -29,7 +28,11 @@ export async function memoised<T extends Digest | undefined>(
   return digest;
 }
 
-function memoKey(ref: Ref, selector: Selector | readonly BuildkitSelector[]): Digest {
+/** Names what a selector finds in a ref, by the ids of its snapshots. */
+export function contentKey(
+  ref: Pick<Ref, 'layers'>,
+  selector: Selector | readonly BuildkitSelector[],
+): Digest {
   const hash = new FieldHash().number(contentDigestVersion).number(ref.layers.length);
   for (const { snapshot } of ref.layers) hash.text(snapshot);
   if (isList(selector)) return hash.text('buildkit').text(JSON.stringify(selector)).digest();

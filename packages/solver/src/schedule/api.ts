@@ -1,6 +1,8 @@
 /** What solving takes and gives. */
 import type { EventSink } from '@tsbuild/core';
-import type { CacheStore, Ref, Worker } from '../interfaces.js';
+import type { Digest } from '@tsbuild/core';
+import type { CacheStore, Ref, Selector, Worker } from '../interfaces.js';
+import type { Vertex } from '../ops.js';
 import type { BuildPlan } from '../plan.js';
 
 export interface SolveOptions {
@@ -21,4 +23,20 @@ export interface Solved {
   plan: BuildPlan;
   /** The target's root file system, held for this process. */
   ref: Ref;
+  /** Every step of the plan with a result that can be had, inputs before users: what a shared cache can be given. */
+  steps(): Promise<SolvedStep[]>;
+}
+
+export interface SolvedStep {
+  vertex: Vertex;
+  key: Digest;
+  ref: Ref;
+  /** What it read of other root file systems, as it entered the key. */
+  reads: readonly ContentDigest[];
+}
+
+export interface ContentDigest {
+  input: Ref;
+  selector: Selector;
+  digest: Digest;
 }

@@ -32,7 +32,15 @@ export async function solve(options: SolveOptions): Promise<Solved[]> {
   });
   try {
     const solved = await Promise.all(
-      plans.map(async (plan) => ({ plan, ref: await solver.refOf(plan.result) })),
+      plans.map(async (plan) => ({
+        plan,
+        ref: await solver.refOf(plan.result),
+        async steps() {
+          const outcomes = [];
+          for (const id of plan.vertices.keys()) outcomes.push(await solver.outcome(id));
+          return outcomes.filter((step) => step !== undefined);
+        },
+      })),
     );
     // A base that was made in advance may still run: it is not needed any more.
     controller.abort();

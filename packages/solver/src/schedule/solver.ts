@@ -11,6 +11,7 @@ import type { CacheStore, Input, Ref, StepContext, StepResult, Worker } from '..
 import { fileKey, imageKey, mergeKey, runKey, scratchKey, sourceKey } from '../keys/op-key.js';
 import type { FileOp, RunOp, Vertex, VertexId } from '../ops.js';
 import { Anticipation } from './anticipation.js';
+import type { ContentDigest, SolvedStep } from './api.js';
 import { now } from './clock.js';
 import type { Progress } from './progress.js';
 import { contentReads } from './content-reads.js';
@@ -44,6 +45,7 @@ export class Solver {
   /** Results of steps; one that must not come from the cache is no other's result. */
   readonly #byKey = new Map<string, Promise<Ref>>();
   readonly #uncached = new Map<VertexId, boolean>();
+  readonly #reads = new Map<VertexId, ContentDigest[]>();
   readonly #anticipation: Anticipation;
 
   constructor(parts: SolverParts) {
@@ -60,6 +62,19 @@ export class Solver {
 
   keyOf(id: VertexId): Promise<Digest> {
     return this.#once(this.#keys, id, () => this.#makeKey(this.#vertex(id)));
+  }
+
+  /** What is known of a step once its key was needed; it runs nothing. Undefined where its result is gone. */
+  async outcome(id: VertexId): Promise<SolvedStep | undefined> {
+    const vertex = this.#vertex(id);
+    const known = this.#keys.get(id);
+    if ((vertex.op.kind !== 'run' && vertex.op.kind !== 'file') || known === undefined) return undefined;
+    const key = await known;
+    // What was made in advance and then not needed was stopped.
+    const made = await this.#refs.get(id)?.catch(() => undefined);
+    const ref = made ?? (await this.#parts.cache.get(key))?.ref;
+    if (ref === undefined || !(await this.#parts.worker.hold(ref))) return undefined;
+    return { vertex, key, ref, reads: this.#reads.get(id) ?? [] };
   }
 
   #once<T>(memo: Map<VertexId, Promise<T>>, id: VertexId, make: () => Promise<T>): Promise<T> {
@@ -108,12 +123,15 @@ export class Solver {
       reads.map(({ from }) => from),
     );
     const contents = new Map<number, Digest>();
+    const read: ContentDigest[] = [];
+    this.#reads.set(step.id, read);
     const [base] = await Promise.all([
       this.keyOf(op.base),
       ...reads.map(async ({ index, from, selector }) => {
         const input = await this.#input(from);
         const digest = await this.#guard(step, () => this.#digest(step, from, input, selector));
         contents.set(index, digest);
+        if (input.type === 'ref') read.push({ input: input.ref, selector, digest });
       }),
     ]);
     this.#anticipation.ready(step.id);

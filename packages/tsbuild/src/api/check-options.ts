@@ -43,6 +43,30 @@ const outputs: { [Type in api.OutputSpec['type']]: check.Check } = {
   cacheonly: check.fields<Output<'cacheonly'>>({ type: text }),
 };
 
+type Source<Type extends api.CacheSource['type']> = Extract<api.CacheSource, { type: Type }>;
+type Target<Type extends api.CacheTarget['type']> = Extract<api.CacheTarget, { type: Type }>;
+const cacheAttributes: check.Fields<api.CacheAttributes> = {
+  mode: check.oneOf('min', 'max'),
+  ignoreError: flag,
+  ...compressing,
+  imageManifest: flag,
+};
+const cacheSources: { [Type in api.CacheSource['type']]: check.Check } = {
+  registry: check.fields<Source<'registry'>>({ type: text, ref: required(text) }),
+  local: check.fields<Source<'local'>>({ type: text, src: required(check.path), tag: text, digest: text }),
+};
+const cacheTargets: { [Type in api.CacheTarget['type']]: check.Check } = {
+  registry: check.fields<Target<'registry'>>({ type: text, ref: required(text), ...cacheAttributes }),
+  local: check.fields<Target<'local'>>({
+    type: text,
+    dest: required(check.path),
+    tag: text,
+    reset: flag,
+    ...cacheAttributes,
+  }),
+  inline: check.fields<Target<'inline'>>({ type: text }),
+};
+
 const describing: check.Fields<api.DockerfileOptions> = {
   ...call,
   ...registries,
@@ -64,6 +88,8 @@ const operations: Record<OperationName, check.Check> = {
     annotations: map,
     tags: texts,
     noCache: check.either('true, false or a list of stages', flag, texts),
+    cacheFrom: check.list(check.variants(cacheSources)),
+    cacheTo: check.list(check.variants(cacheTargets)),
     pull: flag,
     network: check.oneOf('default', 'none', 'host'),
     addHosts: check.list(check.fields<api.HostEntry>({ name: required(text), address: required(text) })),

@@ -118,6 +118,34 @@ export type OutputSpec =
   /** Built and kept in the cache only. */
   | { type: 'cacheonly' };
 
+/** A shared cache to look results up in. */
+export type CacheSource =
+  /** A cache that was pushed, or an image with an inline cache. */
+  | { type: 'registry'; ref: string }
+  /** A folder; `digest` reads that manifest whatever the folder's index names. */
+  | { type: 'local'; src: string; tag?: string; digest?: string };
+
+export interface CacheAttributes {
+  /** `min` (the default): the steps whose layers are in the result; `max`: all steps of all stages. */
+  mode?: 'min' | 'max';
+  /** A failed export does not fail the build. */
+  ignoreError?: boolean;
+  compression?: Compression;
+  compressionLevel?: number;
+  /** Recompress layers that came with an image. */
+  forceCompression?: boolean;
+  /** False: an index, the form of older BuildKits, for registries that refuse the image manifest. */
+  imageManifest?: boolean;
+}
+
+/** A shared cache to write after the build. */
+export type CacheTarget =
+  | ({ type: 'registry'; ref: string } & CacheAttributes)
+  /** `reset` removes blobs that the folder's manifests do not name any more. */
+  | ({ type: 'local'; dest: string; tag?: string; reset?: boolean } & CacheAttributes)
+  /** In the image's own config; what it needs are the image's layers. */
+  | { type: 'inline' };
+
 export interface BuildOptions extends CallOptions, RegistryOptions {
   /**
    * A folder, a tar file (plain, gzip, zstd …), an http(s) or git URL, `-` for the standard input (a tar, or a
@@ -142,6 +170,10 @@ export interface BuildOptions extends CallOptions, RegistryOptions {
   platforms?: string[];
   /** True: nothing from the cache; a list: not the steps of these stages. */
   noCache?: boolean | string[];
+  /** Shared caches to use results of. Only those named here are believed. */
+  cacheFrom?: CacheSource[];
+  /** Shared caches to write. */
+  cacheTo?: CacheTarget[];
   /** Ask the registry for a newer image even where the store has one of that name. */
   pull?: boolean;
   /** Network of RUN steps. Default: host. */

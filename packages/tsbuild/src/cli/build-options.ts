@@ -12,6 +12,7 @@ import type {
   SshSpec,
   UlimitSpec,
 } from '../api/types.js';
+import { parseCacheFrom, parseCacheTo } from './cache-spec.js';
 import { csvPairs } from './csv.js';
 import { parseOutput } from './output-spec.js';
 import type { Args } from './parse.js';
@@ -42,6 +43,10 @@ export function buildOptions(args: Args, around: OptionsSurroundings): BuildOpti
   if (args.has('platform')) options.platforms = parsePlatforms(args.list('platform'));
   if (args.bool('no-cache')) options.noCache = true;
   else if (args.has('no-cache-filter')) options.noCache = [...args.list('no-cache-filter')];
+  if (args.has('cache-from'))
+    options.cacheFrom = args.list('cache-from').flatMap((text) => parseCacheFrom(text) ?? []);
+  if (args.has('cache-to'))
+    options.cacheTo = args.list('cache-to').flatMap((text) => parseCacheTo(text) ?? []);
   if (args.bool('pull')) options.pull = true;
   const network = text('network');
   if (network) options.network = network as NonNullable<BuildOptions['network']>;

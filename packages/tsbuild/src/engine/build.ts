@@ -1,14 +1,22 @@
 /** One build, from options to outputs: context, Dockerfile, plan, solve, export. */
 import { randomBytes } from 'node:crypto';
-import { type EventSink, formatPlatform, PatternMatcher } from '@tsbuild/core';
+import { type EventSink, formatPlatform, PatternMatcher, TsbuildError } from '@tsbuild/core';
 import { parseDockerfile } from '@tsbuild/parser';
 import { normalizeReference } from '@tsbuild/registry';
 import { type BuildPlan, planBuild, type SourceResolver, solve } from '@tsbuild/solver';
 import type { BuildOptions, BuildResult, BuildWarning } from '../api/types.js';
 import type { SolvedImage } from '../export/image.js';
-import { checkOutputs, wantedOutputs, writeOutputs } from '../export/outputs.js';
+import {
+  checkOutputs,
+  type OutputWork,
+  wantedOutputs,
+  writeOutputs,
+  type WrittenOutputs,
+} from '../export/outputs.js';
+import { withImports } from '../remote-cache/imports.js';
 import { createResolver } from '../resolve/resolver.js';
 import type { OperationContext } from './context.js';
+import { exportCaches } from './export-caches.js';
 import { planOptions, wantedPlatforms } from './plan-options.js';
 import { prepareContext } from './prepare-context.js';
 import { agentsOf, secretReader, sshSocket } from './secrets.js';
@@ -72,10 +80,8 @@ async function buildImages(options: Options, context: OperationContext): Promise
       ),
     );
     const warnings = emitWarnings(plans, dockerfile.name, context.emit);
-    const images = options.check ? [] : await solvePlans(plans, workshop, context);
-    const written = options.check
-      ? { outputs: [], names: [] }
-      : await writeOutputs({ workshop, images, outputs, tags, options, context });
+    const work = { workshop, outputs, tags, options, context };
+    const written = options.check ? { outputs: [], names: [] } : await makeResults(plans, work);
     const { digest, configDigest, descriptor } = written.image ?? {};
     return {
       ...(digest === undefined ? {} : { digest }),
@@ -98,6 +104,25 @@ async function buildImages(options: Options, context: OperationContext): Promise
   }
 }
 
+/** Once more where a shared cache named a layer that it then did not give: without that cache. */
+async function makeResults(
+  plans: readonly BuildPlan[],
+  work: Omit<OutputWork, 'images'>,
+): Promise<WrittenOutputs> {
+  const { workshop, options, context } = work;
+  for (let tries = workshop.imports.found.length; ; tries--) {
+    try {
+      const images = await solvePlans(plans, workshop, context);
+      const written = await writeOutputs({ ...work, images });
+      await exportCaches(images, options.cacheTo, workshop, context);
+      return written;
+    } catch (error) {
+      const again = TsbuildError.is(error) && error.code === 'TSB_CACHE_UNAVAILABLE' && tries > 0;
+      if (!again) throw error;
+    }
+  }
+}
+
 async function solvePlans(
   plans: readonly BuildPlan[],
   workshop: Workshop,
@@ -107,8 +132,9 @@ async function solvePlans(
     for (const { op } of vertices.values()) if (op.kind === 'image') workshop.learn(op);
   }
   const { executor: worker, store } = workshop;
-  const solved = await solve({ plans, worker, cache: store.steps, emit, signal });
-  return solved.map(({ plan, ref }) => ({ platform: plan.imagePlatform, plan, ref }));
+  const cache = withImports(store.steps, workshop.imports);
+  const solved = await solve({ plans, worker, cache, emit, signal });
+  return solved.map((result) => ({ ...result, platform: result.plan.imagePlatform }));
 }
 
 /** Each question to a registry or the store shows as a step, once per image. */

@@ -3,11 +3,13 @@ import type { Descriptor } from '@tsbuild/core';
 import { type ContextSource, createExecutor, type Executor } from '@tsbuild/executor';
 import { createBlobFetcher, parseReference, withDefaultTag } from '@tsbuild/registry';
 import type { ImageOp } from '@tsbuild/solver';
-import type { CallOptions, RegistryOptions } from '../api/types.js';
+import type { CacheSource, CallOptions, RegistryOptions } from '../api/types.js';
 import { decompressStream } from '../export/compression.js';
 import { fetchBlob, transferTo } from '../image/fetch.js';
 import { connect, type Registries } from '../image/remote.js';
 import { openLayout } from '../resolve/layout.js';
+import { type CacheImports, openImports, unavailable } from '../remote-cache/imports.js';
+import { sourceMedium } from '../remote-cache/media.js';
 import { openStore, type Store } from '../store/open.js';
 import { protect } from '../store/protect.js';
 import type { OperationContext } from './context.js';
@@ -18,7 +20,9 @@ export interface Workshop {
   executor: Executor;
   /** Told about each base image, so that its layers can be fetched later too. */
   learn(op: ImageOp): void;
-  /** Makes sure that a base image's layer is in the store, from wherever this build's images came. */
+  /** The caches of --cache-from. */
+  imports: CacheImports;
+  /** Makes sure that a layer is in the store, from wherever this build's images and imported results come. */
   fetchLayer(blob: Descriptor, signal: AbortSignal): Promise<void>;
   /** Said once each. */
   notice(message: string): void;
@@ -30,9 +34,11 @@ export interface WorkshopOptions extends Pick<CallOptions, 'root'>, RegistryOpti
   secret?(id: string): Promise<Buffer | undefined>;
   sshAgent?(id: string): string | undefined;
   snapshotter?: 'overlay' | 'copy';
+  cacheFrom?: readonly CacheSource[];
 }
 
-export async function openWorkshop(options: WorkshopOptions, { emit }: OperationContext): Promise<Workshop> {
+export async function openWorkshop(options: WorkshopOptions, context: OperationContext): Promise<Workshop> {
+  const { emit } = context;
   const said = new Set<string>();
   const notice = (message: string) => {
     if (said.has(message)) return;
@@ -57,6 +63,31 @@ export async function openWorkshop(options: WorkshopOptions, { emit }: Operation
     await fetchBlob(store, fetcher, repository, layer, { signal, onTransfer: transferTo(emit, id) });
   };
 
+  const imports = await openCaches(options, store, registries, context).catch(async (error: unknown) => {
+    await registries.close();
+    lease.release();
+    throw error;
+  });
+
+  const fetchLayer = async (blob: Descriptor, signal: AbortSignal) => {
+    if (await store.useBlob(blob.digest, blob.size)) return;
+    const op = origins.get(blob.digest);
+    if (op !== undefined && !imports.has(blob.digest)) {
+      await fetchFrom(op, blob, 'export', signal);
+      return;
+    }
+    try {
+      const bytes = await imports.open(blob, { signal });
+      await store.content.put(bytes, { digest: blob.digest, size: blob.size }, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      // The image has it, too, unless it is gone from its registry.
+      if (op !== undefined) return await fetchFrom(op, blob, 'export', signal);
+      imports.drop(blob.digest);
+      throw unavailable(blob, error instanceof Error ? error.message : String(error), error);
+    }
+  };
+
   const executor = await createExecutor({
     root: store.root,
     contexts: options.contexts ?? new Map<string, ContextSource>(),
@@ -64,6 +95,12 @@ export async function openWorkshop(options: WorkshopOptions, { emit }: Operation
       await fetchFrom(op, layer, context.vertex.id, context.signal);
       return decompressStream(store.content.open(layer));
     },
+    canOpenBlob: ({ digest }) => origins.has(digest) || imports.has(digest),
+    async openBlob(blob, signal) {
+      await fetchLayer(blob, signal);
+      return decompressStream(store.content.open(blob));
+    },
+    knownContent: (key) => imports.content(key),
     fetchUrl: registries.fetchUrl,
     secret: options.secret ?? (async () => undefined),
     sshAgent: options.sshAgent ?? (() => undefined),
@@ -83,12 +120,8 @@ export async function openWorkshop(options: WorkshopOptions, { emit }: Operation
     learn(op) {
       for (const layer of op.layers) origins.set(layer.digest, op);
     },
-    async fetchLayer(blob, signal) {
-      if (await store.useBlob(blob.digest, blob.size)) return;
-      const op = origins.get(blob.digest);
-      if (!op) throw new Error(`layer ${blob.digest} is of no image of this build`);
-      await fetchFrom(op, blob, 'export', signal);
-    },
+    imports,
+    fetchLayer,
     async close() {
       try {
         await executor.close();
@@ -98,4 +131,14 @@ export async function openWorkshop(options: WorkshopOptions, { emit }: Operation
       }
     },
   };
+}
+
+async function openCaches(
+  { cacheFrom = [] }: WorkshopOptions,
+  store: Store,
+  registries: Registries,
+  context: OperationContext,
+): Promise<CacheImports> {
+  const media = cacheFrom.map((source) => sourceMedium(source, { repositories: registries.repository }));
+  return await openImports(media, store, context);
 }

@@ -1,16 +1,15 @@
 /** Makes the image of a solved build: layer blobs, configs, manifests and, for several platforms, an index. */
 import { type Descriptor, type Digest, formatPlatform, type Platform } from '@tsbuild/core';
-import { encodeConfig, finalizeImage, type BuildPlan, type Ref } from '@tsbuild/solver';
+import { encodeConfig, finalizeImage, type Solved } from '@tsbuild/solver';
 import type { Compression, ImageAttributes } from '../api/types.js';
+import { inlineMembersOf } from '../remote-cache/export.js';
 import type { Store } from '../store/open.js';
 import { configDescriptor, encodeIndex, encodeManifest, splitAnnotations } from './documents.js';
 import type { LayerEncoding, LayerPacker, LayerWork } from './layers.js';
 
 /** One platform's result. */
-export interface SolvedImage {
+export interface SolvedImage extends Solved {
   platform: Platform;
-  plan: BuildPlan;
-  ref: Ref;
 }
 
 export interface ImageForm {
@@ -20,6 +19,8 @@ export interface ImageForm {
   docker: boolean;
   clampSeconds: number | undefined;
   annotations: Record<string, string>;
+  /** Whether the image's config holds the cache of its steps. */
+  inlineCache: boolean;
 }
 
 /** An image in the store's content, without a name yet. */
@@ -33,7 +34,7 @@ export interface WrittenImage {
 export function imageForm(
   attributes: ImageAttributes,
   defaults: { compression: Compression; docker: boolean },
-  build: { annotations: Record<string, string>; sourceDateEpoch: number | undefined },
+  build: { annotations: Record<string, string>; sourceDateEpoch: number | undefined; inlineCache: boolean },
 ): ImageForm {
   return {
     compression: attributes.compression ?? defaults.compression,
@@ -42,6 +43,7 @@ export function imageForm(
     docker: attributes.ociMediatypes === undefined ? defaults.docker : !attributes.ociMediatypes,
     clampSeconds: attributes.rewriteTimestamp ? build.sourceDateEpoch : undefined,
     annotations: { ...build.annotations, ...attributes.annotations },
+    inlineCache: build.inlineCache,
   };
 }
 
@@ -67,10 +69,11 @@ export async function writeImage(
 async function writePlatform(
   store: Store,
   packer: LayerPacker,
-  { platform, plan, ref }: SolvedImage,
+  image: SolvedImage,
   form: ImageForm,
   work: LayerWork,
 ) {
+  const { platform, plan, ref } = image;
   const encoding: LayerEncoding = {
     compression: form.compression,
     level: form.compressionLevel,
@@ -82,7 +85,8 @@ async function writePlatform(
   const diffIds = await Promise.all(
     ref.layers.map((_, index) => packer.diffId(ref, index, form.clampSeconds, work)),
   );
-  const config = encodeConfig(finalizeImage(plan, ref, diffIds));
+  const cache = form.inlineCache ? await inlineMembersOf(image, { packer, work }) : {};
+  const config = encodeConfig({ ...finalizeImage(plan, ref, diffIds), ...cache });
   const annotations = splitAnnotations(form.annotations, formatPlatform(platform));
   const configBlob = configDescriptor(config, form.docker);
   const manifest = encodeManifest(configBlob, layers, form.docker, annotations.manifest);

@@ -5,7 +5,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { type Descriptor, type Digest, hexOf, isDigest, sha256 } from '@tsbuild/core';
+import { type Descriptor, type Digest, type EventSink, hexOf, isDigest, sha256 } from '@tsbuild/core';
 import type { Executor } from '@tsbuild/executor';
 import type { ByteStream } from '@tsbuild/registry';
 import type { Ref } from '@tsbuild/solver';
@@ -31,11 +31,30 @@ export interface LayerEncoding {
   docker: boolean;
   /** Clamp file times in new layers, seconds since the epoch. */
   clampSeconds?: number | undefined;
+  /** Layers that came as blobs need not be in the store: only their descriptors are wanted. */
+  leaveRemote?: boolean;
 }
 
 export interface LayerWork {
   signal: AbortSignal;
   progress(item: string, action: 'packing' | 'compressing' | 'done', current: number, total?: number): void;
+}
+
+/** Shows the packing as transfers of a step. */
+export function layerWork(emit: EventSink, id: string, signal: AbortSignal): LayerWork {
+  return {
+    signal,
+    progress: (item, action, current, total) =>
+      emit({
+        type: 'transfer',
+        id,
+        item,
+        action,
+        current,
+        at: Date.now(),
+        ...(total === undefined ? {} : { total }),
+      }),
+  };
 }
 
 export interface LayerSource {
@@ -48,7 +67,7 @@ export interface LayerSource {
 export interface LayerPacker {
   /** Digest of the layer's tar. Layers of images are not touched. */
   diffId(ref: Ref, index: number, clampSeconds: number | undefined, work: LayerWork): Promise<Digest>;
-  /** Descriptor of the layer's blob in the encoding; the blob is in the store. */
+  /** Descriptor of the layer's blob in the encoding; the blob is in the store, unless it may be left where it is. */
   blob(ref: Ref, index: number, encoding: LayerEncoding, work: LayerWork): Promise<Descriptor>;
 }
 
@@ -96,8 +115,9 @@ export function createLayerPacker(source: LayerSource): LayerPacker {
       const { blob, diffId } = layerAt(ref, index);
       const mediaType = layerMediaType(wanted.compression, wanted.docker);
       if (blob && diffId) {
-        await source.fetchBlob(blob, work.signal);
-        if (wanted.force && compressionOf(blob.mediaType) !== wanted.compression) {
+        const recompress = wanted.force && compressionOf(blob.mediaType) !== wanted.compression;
+        if (recompress || wanted.leaveRemote !== true) await source.fetchBlob(blob, work.signal);
+        if (recompress) {
           return { mediaType, ...(await encode(blob, diffId, wanted, work)) };
         }
         return {

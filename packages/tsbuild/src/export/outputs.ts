@@ -17,7 +17,8 @@ import { transferTo } from '../image/fetch.js';
 import { writeImages } from './archive.js';
 import { checkArchiveDestination, writeDestination, writeFolder } from './destination.js';
 import { imageForm, type SolvedImage, type WrittenImage, writeImage } from './image.js';
-import { createLayerPacker, type LayerWork } from './layers.js';
+import { createLayerPacker, layerWork } from './layers.js';
+import { mountSources } from './mount-sources.js';
 
 type Options = Omit<BuildOptions, 'signal' | 'onEvent'>;
 
@@ -126,34 +127,24 @@ function createExporter({ workshop, images, tags, options, context }: OutputWork
   const packer = createLayerPacker({ store, executor, fetchBlob: workshop.fetchLayer });
   const sourceDateEpoch = images[0]?.plan.sourceDateEpoch;
 
-  const layerWork = (id: string): LayerWork => ({
-    signal,
-    progress: (item, action, current, total) =>
-      emit({
-        type: 'transfer',
-        id,
-        item,
-        action,
-        current,
-        at: Date.now(),
-        ...(total === undefined ? {} : { total }),
-      }),
-  });
-
   const toContent = (
     output: ImageAttributes,
     defaults: { compression: Compression; docker: boolean },
     id: string,
   ) => {
-    const form = imageForm(output, defaults, { annotations: options.annotations ?? {}, sourceDateEpoch });
-    return writeImage(store, packer, images, form, layerWork(id));
+    const form = imageForm(output, defaults, {
+      annotations: options.annotations ?? {},
+      sourceDateEpoch,
+      inlineCache: options.cacheTo?.some(({ type }) => type === 'inline') === true,
+    });
+    return writeImage(store, packer, images, form, layerWork(emit, id, signal));
   };
 
   const push = async (written: WrittenImage, names: readonly string[], parent: string) => {
     for (const name of names) {
       const destination = parseReference(name);
       const repository = await registries.repository(destination);
-      const mounts = mountSources(destination.registry);
+      const mounts = mountSources(images, destination.registry);
       await withStep(
         emit,
         { id: `${parent}:push:${name}`, name: `pushing ${familiarReference(destination)}` },
@@ -165,19 +156,6 @@ function createExporter({ workshop, images, tags, options, context }: OutputWork
           }),
       );
     }
-  };
-
-  /** Repositories of the same registry that this build's base images came from. */
-  const mountSources = (registry: string): string[] => {
-    const sources = new Set<string>();
-    for (const { plan } of images) {
-      for (const { op } of plan.vertices.values()) {
-        if (op.kind !== 'image' || op.origin.type !== 'registry') continue;
-        const source = parseReference(op.reference);
-        if (source.registry === registry) sources.add(source.repository);
-      }
-    }
-    return [...sources];
   };
 
   // BuildKit gives the files of these outputs the epoch, also those that are older.

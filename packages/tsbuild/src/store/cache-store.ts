@@ -59,15 +59,17 @@ function decodeRecord(value: unknown): CacheRecord | undefined {
   const layers: LayerRef[] = [];
   for (const layer of value.ref.layers as unknown[]) {
     if (!isObject(layer) || typeof layer.snapshot !== 'string') return undefined;
-    const { snapshot, createdAt, diffId, blob } = layer;
+    const { snapshot, createdAt, diffId, blob, imported } = layer;
     if (createdAt !== undefined && typeof createdAt !== 'string') return undefined;
     if (diffId !== undefined && !isDigest(diffId)) return undefined;
     if (blob !== undefined && !isDescriptor(blob)) return undefined;
+    if (imported !== undefined && !isTextList(imported)) return undefined;
     layers.push({
       snapshot: snapshot as SnapshotId,
       ...(createdAt === undefined ? {} : { createdAt }),
       ...(diffId === undefined ? {} : { diffId }),
       ...(blob === undefined ? {} : { blob }),
+      ...(imported === undefined ? {} : { imported }),
     });
   }
   return { key: value.key, ref: { layers }, createdAt: value.createdAt, description: value.description };
@@ -80,6 +82,10 @@ export function isDescriptor(value: unknown): value is Descriptor {
     Number.isSafeInteger(value.size) &&
     typeof value.mediaType === 'string'
   );
+}
+
+function isTextList(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -5,6 +5,7 @@ import { TsbuildError } from '@tsbuild/core';
 import { build } from '../../api/build.js';
 import type { BuildOptions, BuildResult } from '../../api/types.js';
 import { buildOptions } from '../build-options.js';
+import { isPassedOver } from '../cache-spec.js';
 import { callOf } from '../call-method.js';
 import type { Io } from '../io.js';
 import type { Args } from '../parse.js';
@@ -21,12 +22,9 @@ export async function run(args: Args, io: Io): Promise<number> {
     ...(await inputs(args, io)),
   };
   return await withProgress(args, io, async (onEvent, quiet) => {
-    for (const flag of ['cache-from', 'cache-to']) {
-      if (args.has(flag))
-        onEvent({
-          type: 'notice',
-          message: `--${flag}: external caches are not supported; the store's own cache is used`,
-        });
+    for (const flag of ['cache-from', 'cache-to'] as const) {
+      for (const text of args.list(flag).filter((each) => isPassedOver(flag, each)))
+        onEvent({ type: 'notice', message: `--${flag} ${text}: this type is not supported; it is left out` });
     }
     for (const flag of resourceFlags.filter((name) => args.has(name)))
       onEvent({ type: 'notice', message: `--${flag} has no effect: use ulimits, or limit tsbuild itself` });

@@ -180,9 +180,16 @@ export const buildSpec: CommandSpec = {
       name: 'cache-from',
       type: 'list',
       value: 'SPEC',
-      summary: "Taken with a note: external caches are not supported, the store's own cache is used",
+      summary:
+        'Use results of a shared cache: type=registry,ref=NAME or type=local,src=FOLDER; a name alone is a registry',
     },
-    { name: 'cache-to', type: 'list', value: 'SPEC', summary: 'Taken with a note, as --cache-from' },
+    {
+      name: 'cache-to',
+      type: 'list',
+      value: 'SPEC',
+      summary:
+        'Write a shared cache: type=registry,ref=NAME, type=local,dest=FOLDER or type=inline; mode=max for all stages',
+    },
     { name: 'check', type: 'boolean', summary: 'Only check the Dockerfile; the same as "tsbuild check"' },
     {
       name: 'call',

@@ -1,0 +1,73 @@
+/** After a build: writes the caches of --cache-to, each shown as a step. */
+import type { BuildOptions, CacheTarget } from '../api/types.js';
+import type { SolvedImage } from '../export/image.js';
+import { createLayerPacker, type LayerEncoding, layerWork } from '../export/layers.js';
+import { mountSources } from '../export/mount-sources.js';
+import { transferTo } from '../image/fetch.js';
+import { exportCache, stepsToExport } from '../remote-cache/export.js';
+import { targetMedium } from '../remote-cache/media.js';
+import type { CacheMedium } from '../remote-cache/medium.js';
+import type { OperationContext } from './context.js';
+import { withStep } from './step.js';
+import type { Workshop } from './workshop.js';
+
+type StoredTarget = Exclude<CacheTarget, { type: 'inline' }>;
+
+export async function exportCaches(
+  images: readonly SolvedImage[],
+  targets: BuildOptions['cacheTo'] = [],
+  workshop: Workshop,
+  context: OperationContext,
+): Promise<void> {
+  const stored = targets.filter((target) => target.type !== 'inline');
+  for (const [at, target] of stored.entries()) {
+    const medium = targetMedium(target, {
+      repositories: workshop.registries.repository,
+      mountFrom: (registry) => mountSources(images, registry),
+    });
+    try {
+      await exportTo(medium, target, `export:cache:${at}`, images, workshop, context);
+    } catch (error) {
+      if (target.ignoreError !== true) throw error;
+      context.signal.throwIfAborted();
+      const message = `the cache ${medium.name} was not written: ${error instanceof Error ? error.message : String(error)}`;
+      context.emit({ type: 'warning', rule: 'CacheExport', message });
+    }
+  }
+}
+
+async function exportTo(
+  medium: CacheMedium,
+  target: StoredTarget,
+  step: string,
+  images: readonly SolvedImage[],
+  workshop: Workshop,
+  { emit, signal }: OperationContext,
+): Promise<void> {
+  const { store, executor, fetchLayer } = workshop;
+  const packer = createLayerPacker({ store, executor, fetchBlob: fetchLayer });
+  const name = `exporting cache to ${target.type === 'registry' ? 'registry' : 'client directory'}`;
+  await withStep(emit, { id: step, name, signal }, async (id) => {
+    const steps = await stepsToExport(images, target.mode ?? 'min');
+    await exportCache(steps, medium, cacheEncoding(target), {
+      packer,
+      work: layerWork(emit, id, signal),
+      async *openBlob(blob) {
+        await fetchLayer(blob, signal);
+        yield* store.content.open(blob);
+      },
+      transfer: { signal, onTransfer: transferTo(emit, id) },
+    });
+  });
+}
+
+/** Layers that came as blobs are taken as they are, without fetching them. */
+function cacheEncoding({ compression, compressionLevel, forceCompression }: StoredTarget): LayerEncoding {
+  return {
+    compression: compression ?? 'gzip',
+    level: compressionLevel,
+    force: forceCompression ?? false,
+    docker: false,
+    leaveRemote: true,
+  };
+}
