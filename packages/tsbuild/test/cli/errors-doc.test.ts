@@ -17,7 +17,8 @@ function sources(): string[] {
   return [...typescript, join(home, 'packages/tsbuild/bin/tsbuild'), join(home, 'native/index.js')];
 }
 
-const families = 'PARSE|LINT|GRAPH|CONTEXT|RESOLVE|REGISTRY|AUTH|INTEGRITY|EXEC|HOST|STORE|USAGE|CANCELLED';
+const families =
+  'PARSE|LINT|GRAPH|CONTEXT|RESOLVE|REGISTRY|AUTH|INTEGRITY|EXEC|HOST|STORE|CACHE|USAGE|CANCELLED';
 
 function codesOf(file: string): string[] {
   const text = readFileSync(file, 'utf8');
