@@ -91,6 +91,8 @@ const operations: Record<OperationName, check.Check> = {
     cacheFrom: check.list(check.variants(cacheSources)),
     cacheTo: check.list(check.variants(cacheTargets)),
     pull: flag,
+    cacheSign: check.path,
+    cacheVerify: check.list(check.path, 'a list of paths', 1),
     network: check.oneOf('default', 'none', 'host'),
     addHosts: check.list(check.fields<api.HostEntry>({ name: required(text), address: required(text) })),
     outputs: check.list(check.variants(outputs)),

@@ -176,6 +176,10 @@ export interface BuildOptions extends CallOptions, RegistryOptions {
   cacheTo?: CacheTarget[];
   /** Ask the registry for a newer image even where the store has one of that name. */
   pull?: boolean;
+  /** Path of a private key (PEM; Ed25519, or ECDSA on P-256) that signs the caches that are written. */
+  cacheSign?: string;
+  /** Paths of public keys (PEM): a shared cache that none of them signed is not used. */
+  cacheVerify?: string[];
   /** Network of RUN steps. Default: host. */
   network?: NetworkMode;
   /** Lines of /etc/hosts in RUN steps. */

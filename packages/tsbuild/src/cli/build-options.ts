@@ -48,6 +48,9 @@ export function buildOptions(args: Args, around: OptionsSurroundings): BuildOpti
   if (args.has('cache-to'))
     options.cacheTo = args.list('cache-to').flatMap((text) => parseCacheTo(text) ?? []);
   if (args.bool('pull')) options.pull = true;
+  const cacheSign = text('cache-sign');
+  if (cacheSign) options.cacheSign = cacheSign;
+  if (args.has('cache-verify')) options.cacheVerify = [...args.list('cache-verify')];
   const network = text('network');
   if (network) options.network = network as NonNullable<BuildOptions['network']>;
   if (args.has('add-host')) options.addHosts = args.list('add-host').map(parseHost);

@@ -14,6 +14,7 @@ import {
   type WrittenOutputs,
 } from '../export/outputs.js';
 import { withImports } from '../remote-cache/imports.js';
+import { readKeys } from '../remote-cache/signing-keys.js';
 import { createResolver } from '../resolve/resolver.js';
 import type { OperationContext } from './context.js';
 import { exportCaches } from './export-caches.js';
@@ -41,6 +42,7 @@ async function buildImages(options: Options, context: OperationContext): Promise
   const outputs = wantedOutputs(options);
   const platforms = wantedPlatforms(options.platforms);
   checkOutputs(outputs, tags, platforms.length);
+  await readKeys(options);
   const prepared = await prepareContext(options, context);
   const workshop = await openWorkshop(
     {

@@ -6,7 +6,7 @@
 import { sign, verify } from 'node:crypto';
 import { type Descriptor, type Digest, sha256, TsbuildError } from '@tsbuild/core';
 import type { CacheDocument, CacheMedium } from './medium.js';
-import type { SigningKey, VerifyingKey } from './signing-keys.js';
+import type { Keys, SigningKey, VerifyingKey } from './signing-keys.js';
 
 const statementName = 'dev.tsbuild.cache.statement';
 const signatureName = 'dev.tsbuild.cache.signature';
@@ -22,15 +22,8 @@ interface Statement {
   time: string;
 }
 
-export interface Keys {
-  /** Signs what is published. */
-  sign?: SigningKey | undefined;
-  /** What is loaded must be signed by one of these; undefined: anything is taken. */
-  verify?: readonly VerifyingKey[] | undefined;
-}
-
 /** The same medium, whose documents are signed on their way in and verified on their way out. */
-export function signed(medium: CacheMedium, keys: Keys): CacheMedium {
+export function signed(medium: CacheMedium, keys: Partial<Keys>): CacheMedium {
   const { sign: own, verify: trusted } = keys;
   return {
     name: medium.name,

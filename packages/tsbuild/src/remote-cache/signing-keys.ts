@@ -5,6 +5,7 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { type Digest, sha256, TsbuildError } from '@tsbuild/core';
+import type { BuildOptions } from '../api/types.js';
 
 export interface VerifyingKey {
   /** sha256 of the public key's SubjectPublicKeyInfo; what a signature names its key by. */
@@ -14,12 +15,28 @@ export interface VerifyingKey {
   path: string;
 }
 
+export interface Keys {
+  /** Signs what is published. */
+  sign: SigningKey | undefined;
+  /** What is loaded must be signed by one of these; undefined: anything is taken. */
+  verify: readonly VerifyingKey[] | undefined;
+}
+
 export interface SigningKey extends VerifyingKey {
   privateKey: KeyObject;
 }
 
 /** Keys have some hundred bytes. */
 const limit = 64 * 1024;
+
+/** @throws TsbuildError TSB_USAGE_CACHE_KEY */
+export async function readKeys(paths: Pick<BuildOptions, 'cacheSign' | 'cacheVerify'>): Promise<Keys> {
+  const { cacheSign, cacheVerify } = paths;
+  return {
+    sign: cacheSign === undefined ? undefined : await readSigningKey(cacheSign),
+    verify: cacheVerify === undefined ? undefined : await Promise.all(cacheVerify.map(readVerifyingKey)),
+  };
+}
 
 /** @throws TsbuildError TSB_USAGE_CACHE_KEY */
 export async function readSigningKey(path: string): Promise<SigningKey> {

@@ -168,7 +168,15 @@ test('every change of a signed cache is noticed', async () => {
     ['a flipped signature', annotated({ [names.signature]: flipped(signature) }), /does not hold/],
     ['an empty signature', annotated({ [names.signature]: '' }), /does not hold/],
     ['a signature that is no base64', annotated({ [names.signature]: '!!' }), /does not hold/],
-    ['a longer signature', annotated({ [names.signature]: Buffer.concat([Buffer.from(signature, 'base64'), Buffer.alloc(1)]).toString('base64') }), /does not hold/],
+    [
+      'a longer signature',
+      annotated({
+        [names.signature]: Buffer.concat([Buffer.from(signature, 'base64'), Buffer.alloc(1)]).toString(
+          'base64',
+        ),
+      }),
+      /does not hold/,
+    ],
     ['another time', annotated({ [names.statement]: statement.replace('2026', '2027') }), /does not hold/],
     ['a signature made for something else', annotated({ [names.signature]: bare }), /does not hold/],
     [

@@ -190,6 +190,20 @@ export const buildSpec: CommandSpec = {
       summary:
         'Write a shared cache: type=registry,ref=NAME, type=local,dest=FOLDER or type=inline; mode=max for all stages',
     },
+    {
+      name: 'cache-sign',
+      type: 'string',
+      value: 'KEYFILE',
+      summary: 'Private key (PEM; Ed25519 or ECDSA P-256) that signs the caches that are written',
+      completes: 'file',
+    },
+    {
+      name: 'cache-verify',
+      type: 'csv',
+      value: 'KEYFILE',
+      summary: 'Public key (PEM): a cache of --cache-from that none of the keys signed is not used',
+      completes: 'file',
+    },
     { name: 'check', type: 'boolean', summary: 'Only check the Dockerfile; the same as "tsbuild check"' },
     {
       name: 'call',
