@@ -101,6 +101,15 @@ static size_t set_path(struct walk_job *walk, size_t prefix, const char *name) {
   return at + length;
 }
 
+/* The name that was found last is gone again: as if it had never been there. */
+static int forget(struct walk_job *walk) {
+  struct found *entry = &walk->found[--walk->count];
+  free(entry->path);
+  free(entry->link);
+  free_attributes(&entry->attributes);
+  return 0;
+}
+
 /* Reports one name of the top directory and enters it where it is a directory to be walked. -1 with errno. */
 static int visit(struct walk_job *walk, const struct statx *root, const char *name, const char **syscall_name) {
   int dirfd = walk->levels[walk->depth - 1].fd;
@@ -109,22 +118,18 @@ static int visit(struct walk_job *walk, const struct statx *root, const char *na
   *syscall_name = "malloc";
   if (entry == NULL || (entry->path = strdup(walk->path)) == NULL) return -1;
   *syscall_name = "statx";
-  if (sys_statx(dirfd, name, &entry->st) < 0) {
-    /* Gone between being listed and being looked at: as if it had never been there. */
-    if (errno != ENOENT) return -1;
-    free(entry->path);
-    walk->count--;
-    return 0;
-  }
+  if (sys_statx(dirfd, name, &entry->st) < 0) return errno == ENOENT ? forget(walk) : -1;
   *syscall_name = "readlinkat";
-  if (S_ISLNK(entry->st.stx_mode) && read_link(dirfd, name, &entry->link) < 0) return -1;
+  if (S_ISLNK(entry->st.stx_mode) && read_link(dirfd, name, &entry->link) < 0) {
+    return errno == ENOENT ? forget(walk) : -1;
+  }
   *syscall_name = "listxattr";
   if (walk->xattrs && list_attributes(dirfd, name, &entry->attributes) < 0) return -1;
   if (!S_ISDIR(entry->st.stx_mode) || is_pruned(walk, walk->path)) return 0;
   if (!walk->cross_mounts && !same_mount(root, &entry->st)) return 0;
   *syscall_name = "openat";
   int fd = (int)RETRY(openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (fd < 0) return -1;
+  if (fd < 0) return errno == ENOENT ? forget(walk) : -1;
   if (push(walk, fd, length) == 0) return 0;
   int saved = errno;
   close(fd);

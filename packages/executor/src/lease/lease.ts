@@ -24,17 +24,9 @@ export interface Lease {
 const gcLock = (root: string) => join(root, 'locks', 'gc.lock');
 
 export async function acquireLease(root: string): Promise<Lease> {
-  const id = `snapshots-${randomBytes(8).toString('hex')}`;
-  const tmp = join(root, 'tmp', id);
-  const path = join(root, 'leases', id);
   for (const folder of ['locks', 'leases', 'tmp'])
     mkdirSync(join(root, folder), { recursive: true, mode: 0o700 });
-  const fd = await withLock(gcLock(root), 'shared', undefined, () => {
-    const held = tryLock(path, 'exclusive');
-    if (held === undefined) throw new Error(`a lease with a fresh name is taken: ${path}`);
-    mkdirSync(tmp, { mode: 0o700 });
-    return held;
-  });
+  const { id, fd, path, tmp } = await withLock(gcLock(root), 'shared', undefined, () => take(root));
   const noted = new Set<SnapshotId>();
   let released = false;
   return {
@@ -59,6 +51,19 @@ export async function acquireLease(root: string): Promise<Lease> {
       }
     },
   };
+}
+
+/** Who looks which leases live may hold a new one's lock for that moment: then another name is tried. */
+function take(root: string): { id: string; fd: number; path: string; tmp: string } {
+  for (;;) {
+    const id = `snapshots-${randomBytes(8).toString('hex')}`;
+    const path = join(root, 'leases', id);
+    const tmp = join(root, 'tmp', id);
+    const fd = tryLock(path, 'exclusive');
+    if (fd === undefined) continue;
+    mkdirSync(tmp, { mode: 0o700 });
+    return { id, fd, path, tmp };
+  }
 }
 
 export interface Leases {

@@ -7,7 +7,7 @@
  * length (a disk that lies about fsync) is not there for `has` when asked with a size by `put`, which replaces it.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, open, readdir, rename, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, stat, utimes, writeFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hexOf, isDigest, sha256, TsbuildError, type Descriptor, type Digest } from '@tsbuild/core';
 import type { ByteStream, ContentStore } from '../api.js';
@@ -17,8 +17,16 @@ const chunkSize = 1 << 20;
 /** `read` is for manifests and configs; docker and containerd bound them alike. */
 const readLimit = 8 << 20;
 
+export interface ContentStoreOptions {
+  /** Runs the moments in which a blob is found or published, while nobody decides which blobs to remove. */
+  gated?: <T>(work: () => Promise<T>) => Promise<T>;
+}
+
 /** Opens the store, laying out an empty one where there is none. Idempotent, safe in parallel. */
-export async function openContentStore(root: string): Promise<ContentStore> {
+export async function openContentStore(
+  root: string,
+  { gated = (work) => work() }: ContentStoreOptions = {},
+): Promise<ContentStore> {
   await mkdir(join(root, 'blobs/sha256'), { recursive: true });
   await mkdir(join(root, 'ingest'), { recursive: true });
   try {
@@ -36,6 +44,15 @@ export async function openContentStore(root: string): Promise<ContentStore> {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw storeFault(error, root);
     }
+  }
+
+  /** Size of a blob that is there; what is used counts as new. */
+  async function use(digest: Digest, size: number | undefined): Promise<number | undefined> {
+    const found = await has(digest);
+    if (found === undefined || (size !== undefined && found !== size)) return undefined;
+    const now = new Date();
+    await utimes(pathOf(digest), now, now);
+    return found;
   }
 
   async function* readBlob(descriptor: Pick<Descriptor, 'digest' | 'size'>): ByteStream {
@@ -59,10 +76,11 @@ export async function openContentStore(root: string): Promise<ContentStore> {
   ): Promise<{ digest: Digest; size: number }> {
     signal?.throwIfAborted();
     if (expected.digest !== undefined) {
-      const size = await has(expected.digest);
-      if (size !== undefined && (expected.size === undefined || size === expected.size)) {
+      const { digest } = expected;
+      const size = await gated(() => use(digest, expected.size));
+      if (size !== undefined) {
         await closeUnread(stream);
-        return { digest: expected.digest, size };
+        return { digest, size };
       }
     }
     const temporary = join(root, 'ingest', randomBytes(12).toString('hex'));
@@ -102,7 +120,7 @@ export async function openContentStore(root: string): Promise<ContentStore> {
   async function publish(file: FileHandle, temporary: string, digest: Digest): Promise<void> {
     await file.chmod(0o644);
     await file.sync();
-    await rename(temporary, pathOf(digest));
+    await gated(() => rename(temporary, pathOf(digest)));
     const directory = await open(join(root, 'blobs/sha256'));
     try {
       await directory.sync();

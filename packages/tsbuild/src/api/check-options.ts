@@ -14,6 +14,11 @@ const call: check.Fields<api.CallOptions> = {
   signal: check.signal,
   onEvent: check.callback,
 };
+const limits: check.Fields<api.CacheLimits> = {
+  maxUsedBytes: check.count,
+  minFreeBytes: check.count,
+  keepBytes: check.count,
+};
 const registries: check.Fields<api.RegistryOptions> = {
   insecureRegistries: texts,
   registriesConf: check.path,
@@ -84,6 +89,7 @@ const inspect = check.fields<api.InspectOptions>({ ...call, ...reference, platfo
 const operations: Record<OperationName, check.Check> = {
   build: check.fields<api.BuildOptions>({
     ...describing,
+    ...limits,
     labels: map,
     annotations: map,
     tags: texts,
@@ -114,6 +120,7 @@ const operations: Record<OperationName, check.Check> = {
     sourceDateEpoch: check.count,
     check: flag,
     snapshotter: check.oneOf('overlay', 'copy'),
+    noStatCache: flag,
   }),
   check: check.fields<api.CheckOptions>({ ...describing, resolve: flag }),
   outline: check.fields<api.DockerfileOptions>(describing),
@@ -180,8 +187,9 @@ const operations: Record<OperationName, check.Check> = {
   prune: check.fields<api.PruneOptions>({
     ...call,
     all: flag,
+    ...limits,
     unusedForMs: check.count,
-    keepBytes: check.count,
+    filters: texts,
     dryRun: flag,
   }),
   diskUsage: check.fields<api.CallOptions>(call),

@@ -146,7 +146,7 @@ export type CacheTarget =
   /** In the image's own config; what it needs are the image's layers. */
   | { type: 'inline' };
 
-export interface BuildOptions extends CallOptions, RegistryOptions {
+export interface BuildOptions extends CallOptions, RegistryOptions, CacheLimits {
   /**
    * A folder, a tar file (plain, gzip, zstd …), an http(s) or git URL, `-` for the standard input (a tar, or a
    * Dockerfile), a stream of a tar, or nothing: an empty context.
@@ -208,6 +208,8 @@ export interface BuildOptions extends CallOptions, RegistryOptions {
   check?: boolean;
   /** Default: overlay where it works. */
   snapshotter?: 'overlay' | 'copy';
+  /** Read every file of the contexts again, whatever its times, size and inode say. */
+  noStatCache?: boolean;
 }
 
 /** What describing a Dockerfile takes: the members mean what they mean for build(). */
@@ -509,13 +511,26 @@ export interface LogoutOptions {
   registry: string;
 }
 
-export interface PruneOptions extends CallOptions {
-  /** Also every image, tagged or not, and all of the cache. */
+/** How much of the disk the store may take. What images, and builds that run, need stays in any case. */
+export interface CacheLimits {
+  /** Bytes that the whole store may take at most, as du(1) counts them. */
+  maxUsedBytes?: number | undefined;
+  /** Bytes that shall be free on the store's file system. */
+  minFreeBytes?: number | undefined;
+  /** Bytes that the store may take whatever the other two say; alone: the most it may take. */
+  keepBytes?: number | undefined;
+}
+
+export interface PruneOptions extends CallOptions, CacheLimits {
+  /** Also every image. */
   all?: boolean;
   /** Only what was not used for this long, milliseconds. */
   unusedForMs?: number;
-  /** Stop once no more than this many bytes are in use, oldest first. */
-  keepBytes?: number;
+  /**
+   * Only what fits all of them: `until=24h`, and `type`, `id` or `description` of a `StoreEntry` with `=`, `!=` or `~=` (a
+   * regular expression), for example `type=mount`.
+   */
+  filters?: string[];
   /** Say what would go, and leave it. */
   dryRun?: boolean;
 }
@@ -529,10 +544,29 @@ export interface PruneResult {
   blobs: number;
   /** Bytes freed (or that would be). */
   bytes: number;
+  /** Bytes that the store takes afterwards. */
+  total: number;
+  /** Bytes that it was to take at most, where limits were given. */
+  limit?: number;
+  /** What went, in order; the bytes add up. */
+  removed: PrunedEntry[];
+}
+
+export interface PrunedEntry {
+  /** As in `StoreEntry`, or the name of an image. */
+  type: StoreEntry['type'] | 'image';
+  /** As in `StoreEntry`. */
+  id: string;
+  /** As in `StoreEntry`. */
+  description: string;
+  /** Bytes that its removal gave back. */
+  bytes: number;
+  /** Number of snapshots among it. */
+  snapshots: number;
 }
 
 export interface DiskUsage {
-  /** Bytes. */
+  /** Bytes on the disk, as du(1) counts them. */
   total: number;
   /** Bytes that prune() would free now. */
   reclaimable: number;
@@ -544,8 +578,36 @@ export interface DiskUsage {
   snapshots: { count: number; bytes: number };
   /** Bytes of RUN --mount=type=cache. */
   cacheMounts: { count: number; bytes: number };
+  /** Files of the index. */
+  index: { count: number; bytes: number };
+  /** Work in progress, and what killed processes left. */
+  temporary: { count: number; bytes: number };
+  /** Bytes of folders, names, locks and leases. With the five above it adds up to `total`. */
+  other: number;
+  /** Everything in the store, each byte once: the sizes add up to `total`. */
+  entries: StoreEntry[];
   /** Results of steps that can be reused. */
   records: DiskUsageRecord[];
+}
+
+export interface StoreEntry {
+  /**
+   * `step`: result of a step, with its record; `source`: layer of an image, downloaded file, or what a name of an image
+   * stands for; `blob`; `mount`: RUN cache mount; `index`: other files of the index; `temporary`; `store`: the rest.
+   */
+  type: 'step' | 'source' | 'blob' | 'mount' | 'index' | 'temporary' | 'store';
+  /** Cache key, digest, name, id of a cache mount, or path in the store. */
+  id: string;
+  /** The step, or what the thing is. */
+  description: string;
+  /** Bytes on the disk that only this entry takes. */
+  bytes: number;
+  /** RFC 3339. */
+  createdAt?: string;
+  /** RFC 3339. */
+  usedAt: string;
+  /** A live process uses it, or may. */
+  inUse: boolean;
 }
 
 export interface DiskUsageRecord {

@@ -4,6 +4,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { TsbuildError } from '@tsbuild/core';
 import type {
+  CacheLimits,
   BuildOptions,
   HostEntry,
   OutputSpec,
@@ -71,12 +72,30 @@ export function buildOptions(args: Args, around: OptionsSurroundings): BuildOpti
   if (cgroupParent) options.cgroupParent = cgroupParent;
   const snapshotter = text('snapshotter');
   if (snapshotter) options.snapshotter = snapshotter as NonNullable<BuildOptions['snapshotter']>;
+  if (args.bool('no-stat-cache')) options.noStatCache = true;
+  Object.assign(options, limitOptions(args));
   return options;
 }
 
 export function storeOptions(args: Args): { root?: string } {
   const root = args.string('root');
   return root ? { root } : {};
+}
+
+/** The limits of the store's size, each under docker's name or ours. */
+export function limitOptions(args: Args): CacheLimits {
+  const size = (...names: string[]) => {
+    const name = names.find((each) => args.string(each));
+    return name === undefined ? undefined : parseSize(name, args.string(name) ?? '');
+  };
+  const maxUsedBytes = size('max-used-space', 'cache-max-size');
+  const minFreeBytes = size('min-free', 'min-free-space');
+  const keepBytes = size('keep-storage', 'reserved-space');
+  return {
+    ...(maxUsedBytes === undefined ? {} : { maxUsedBytes }),
+    ...(minFreeBytes === undefined ? {} : { minFreeBytes }),
+    ...(keepBytes === undefined ? {} : { keepBytes }),
+  };
 }
 
 export function registryOptions(args: Args): RegistryOptions {

@@ -1,18 +1,6 @@
 /** Values as people read them: sizes, durations, ages, tables, and text cut to a terminal's width. */
 
-/** Decimal units with three digits, as docker writes them: `299B`, `1.04MB`. */
-export function formatBytes(bytes: number): string {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
-  let value = bytes;
-  let unit = 0;
-  while (value >= 999.5 && unit < units.length - 1) {
-    value /= 1000;
-    unit++;
-  }
-  if (unit === 0) return `${Math.round(value)}B`;
-  const digits = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
-  return `${Number(value.toFixed(digits))}${units[unit]}`;
-}
+export { formatBytes } from '../units.js';
 
 /** `0.0s`, `12.3s`, `2m03s`, `1h02m`. */
 export function formatDuration(milliseconds: number): string {

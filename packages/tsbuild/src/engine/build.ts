@@ -16,6 +16,7 @@ import {
 import { withImports } from '../remote-cache/imports.js';
 import { readKeys } from '../remote-cache/signing-keys.js';
 import { createResolver } from '../resolve/resolver.js';
+import { keepBelow } from '../store/ceiling.js';
 import type { OperationContext } from './context.js';
 import { exportCaches } from './export-caches.js';
 import { planOptions, wantedPlatforms } from './plan-options.js';
@@ -27,6 +28,15 @@ import { openWorkshop, type Workshop } from './workshop.js';
 type Options = Omit<BuildOptions, 'signal' | 'onEvent'>;
 
 export async function runBuild(options: Options, context: OperationContext): Promise<BuildResult> {
+  try {
+    return await buildWithAgents(options, context);
+  } finally {
+    // After a failure too: it leaves the results of the steps before.
+    if (!options.check) await keepBelow(options, context);
+  }
+}
+
+async function buildWithAgents(options: Options, context: OperationContext): Promise<BuildResult> {
   if (!options.ssh?.some(({ keys }) => keys !== undefined)) return await buildImages(options, context);
   const { startAgents } = await import('./ssh-agents.js');
   const agents = await startAgents(options.ssh, options.root, context.signal);

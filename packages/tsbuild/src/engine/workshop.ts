@@ -35,6 +35,7 @@ export interface WorkshopOptions extends Pick<CallOptions, 'root'>, RegistryOpti
   sshAgent?(id: string): string | undefined;
   snapshotter?: 'overlay' | 'copy';
   cacheFrom?: readonly CacheSource[];
+  noStatCache?: boolean;
 }
 
 export async function openWorkshop(options: WorkshopOptions, context: OperationContext): Promise<Workshop> {
@@ -106,6 +107,7 @@ export async function openWorkshop(options: WorkshopOptions, context: OperationC
     sshAgent: options.sshAgent ?? (() => undefined),
     notice,
     ...(options.snapshotter === undefined ? {} : { snapshotter: options.snapshotter }),
+    noStatCache: options.noStatCache ?? false,
   }).catch(async (error: unknown) => {
     await registries.close();
     lease.release();

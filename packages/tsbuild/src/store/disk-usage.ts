@@ -1,53 +1,65 @@
 /** `tsbuild du`: what the store holds and what prune could give back. */
-import type { CallOptions, DiskUsage } from '../api/types.js';
+import type { CallOptions, DiskUsage, StoreEntry } from '../api/types.js';
 import type { OperationContext } from '../engine/context.js';
-import { type Inventory, type Measured, takeInventory } from './inventory.js';
+import { listEntries, makersOf } from './entries.js';
+import { parseFilters } from './entry-filter.js';
+import { readInUse } from './in-use.js';
+import { type Inventory, takeInventory } from './inventory.js';
 import { openStore } from './open.js';
-import { heldSnapshots } from './held.js';
+import { planPrune } from './prune-plan.js';
 
-export async function diskUsage({ root }: CallOptions, { emit }: OperationContext): Promise<DiskUsage> {
+type Options = Omit<CallOptions, 'signal' | 'onEvent'>;
+
+export async function diskUsage({ root }: Options, { emit }: OperationContext): Promise<DiskUsage> {
   const store = await openStore({ root, warn: (message) => emit({ type: 'notice', message }) });
   const inventory = await takeInventory(store);
-  const held = heldSnapshots(store.root);
-  const blobs = sum(inventory.blobs);
-  const snapshots = sum(inventory.snapshots);
-  const cacheMounts = sum(inventory.mounts);
-  const tagged = new Set(inventory.images.flatMap((image) => [...image.blobs]));
-  const kept = bytesOf(inventory, tagged);
-  const total = blobs.bytes + snapshots.bytes + cacheMounts.bytes;
+  const inUse = readInUse(store.root);
+  const entries = listEntries(store.root, inventory, inUse);
+  const request = {
+    root: store.root,
+    filter: parseFilters([]),
+    all: false,
+    limit: undefined,
+    now: Date.now(),
+  };
+  const plan = planPrune(inventory, inUse, request);
+  const makers = makersOf(inventory.steps);
+  const sum = (...types: StoreEntry['type'][]) => sumOf(entries.filter(({ type }) => types.includes(type)));
+  const snapshots = sumOf([...inventory.snapshots.values()]);
   return {
-    total,
-    reclaimable: total - kept,
-    images: inventory.images.map(({ name, digest, blobs: own }) => ({
+    total: inventory.total,
+    reclaimable: plan.reduce((total, { bytes }) => total + bytes, 0),
+    images: inventory.images.map(({ name, digest, blobs }) => ({
       name,
       digest,
-      bytes: bytesOf(inventory, own),
+      bytes: [...blobs].reduce((total, blob) => total + (inventory.blobs.get(blob)?.bytes ?? 0), 0),
     })),
-    blobs,
+    blobs: sum('blob'),
     snapshots,
-    cacheMounts,
-    records: inventory.records.map(({ key, description, createdAt, usedAt, ref }) => {
-      const top = ref.layers.at(-1)?.snapshot;
+    cacheMounts: sum('mount'),
+    index: { count: indexFiles(inventory).length, bytes: sumOf(indexFiles(inventory)).bytes },
+    temporary: sum('temporary'),
+    other: inventory.rest,
+    entries,
+    records: inventory.steps.map((step) => {
+      const top = step.snapshots.at(-1) ?? '';
+      const own = makers.get(top) === step ? (inventory.snapshots.get(top)?.bytes ?? 0) : 0;
       return {
-        key,
-        description,
-        createdAt,
-        usedAt: new Date(usedAt).toISOString(),
-        bytes: top === undefined ? 0 : (inventory.snapshots.get(top)?.bytes ?? 0),
-        inUse: ref.layers.some((layer) => held.has(layer.snapshot)),
+        key: step.key,
+        description: step.description,
+        createdAt: step.createdAt,
+        usedAt: new Date(step.usedAt).toISOString(),
+        bytes: own,
+        inUse: inUse.snapshots.has(top),
       };
     }),
   };
 }
 
-function sum(items: ReadonlyMap<unknown, Measured>): { count: number; bytes: number } {
-  let bytes = 0;
-  for (const item of items.values()) bytes += item.bytes;
-  return { count: items.size, bytes };
+function indexFiles({ steps, downloads, names, encodings, memos }: Inventory): { bytes: number }[] {
+  return [...steps, ...downloads, ...names, ...encodings, ...memos];
 }
 
-function bytesOf(inventory: Inventory, digests: ReadonlySet<unknown>): number {
-  let bytes = 0;
-  for (const [digest, { bytes: size }] of inventory.blobs) if (digests.has(digest)) bytes += size;
-  return bytes;
+function sumOf(items: readonly { bytes: number }[]): { count: number; bytes: number } {
+  return { count: items.length, bytes: items.reduce((total, { bytes }) => total + bytes, 0) };
 }

@@ -32,7 +32,15 @@ export async function openStore(options: {
 }): Promise<Store> {
   const root = resolve(options.root ?? defaultRoot());
   prepareStore(root);
-  const content = await openContentStore(join(root, 'oci'));
+  const gated = async <T>(work: () => Promise<T>): Promise<T> => {
+    const held = await acquireLock(gcLock(root), 'shared');
+    try {
+      return await work();
+    } finally {
+      held.release();
+    }
+  };
+  const content = await openContentStore(join(root, 'oci'), { gated });
   const tags = openTagStore(join(root, 'oci'), {
     async lock(name, work) {
       const held = await acquireLock(join(root, 'locks', `${name}.lock`), 'exclusive');
@@ -51,15 +59,12 @@ export async function openStore(options: {
     steps: createStepCache(root, options.warn),
     warn: options.warn,
     async useBlob(digest, size) {
-      const held = await acquireLock(gcLock(root), 'shared');
-      try {
+      return await gated(async () => {
         if ((await content.has(digest)) !== size) return false;
         const now = new Date();
         await utimes(path(digest), now, now);
         return true;
-      } finally {
-        held.release();
-      }
+      });
     },
   };
 }

@@ -96,7 +96,7 @@ test('prune: flags become options', () => {
     {
       all: true,
       dryRun: true,
-      unusedForMs: 86_400_000,
+      filters: ['until=24h'],
       keepBytes: 2 ** 30,
     },
   );
@@ -157,6 +157,19 @@ test('du', () => {
     blobs: { count: 2, bytes: 2000 },
     snapshots: { count: 1, bytes: 1000 },
     cacheMounts: { count: 0, bytes: 0 },
+    index: { count: 0, bytes: 0 },
+    temporary: { count: 0, bytes: 0 },
+    other: 0,
+    entries: [
+      {
+        type: 'step',
+        id: digest(3),
+        description: '[a 1/1] RUN x',
+        bytes: 1000,
+        usedAt: '2026-01-31T11:58:00Z',
+        inUse: false,
+      },
+    ],
     records: [
       {
         key: digest(3),
@@ -174,7 +187,7 @@ test('du', () => {
   );
   assert.match(
     renderDu(usage, true, now),
-    /^RECORD .*\n333333333333 +2 minutes ago +1kB +no +\[a 1\/1\] RUN x\n/,
+    /^TYPE .*\nstep +333333333333 +2 minutes ago +1kB +no +\[a 1\/1\] RUN x\n/,
   );
 });
 

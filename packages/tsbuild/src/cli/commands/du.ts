@@ -2,7 +2,7 @@
 import { diskUsage } from '../../api/operations.js';
 import type { DiskUsage } from '../../api/types.js';
 import { storeOptions } from '../build-options.js';
-import { formatAge, formatBytes, shortDigest, table, truncate } from '../format.js';
+import { formatAge, formatBytes, shortDigest, table, truncate, visibleText } from '../format.js';
 import type { Io } from '../io.js';
 import { noticesTo } from '../notices.js';
 import type { Args } from '../parse.js';
@@ -25,20 +25,23 @@ export function render(usage: DiskUsage, verbose: boolean, now: number): string 
       ['blobs', String(usage.blobs.count), formatBytes(usage.blobs.bytes)],
       ['snapshots', String(usage.snapshots.count), formatBytes(usage.snapshots.bytes)],
       ['cache mounts', String(usage.cacheMounts.count), formatBytes(usage.cacheMounts.bytes)],
-      ['cache records', String(usage.records.length), ''],
+      ['index', String(usage.index.count), formatBytes(usage.index.bytes)],
+      ['temporary', String(usage.temporary.count), formatBytes(usage.temporary.bytes)],
+      ['folders, locks', '', formatBytes(usage.other)],
     ],
   );
   const total = `\ntotal ${formatBytes(usage.total)}, of which "tsbuild prune" can free ${formatBytes(usage.reclaimable)}\n`;
   if (!verbose) return sums + total;
-  const records = table(
-    ['RECORD', 'LAST USED', 'SIZE', 'IN USE', 'STEP'],
-    usage.records.map((record) => [
-      shortDigest(record.key),
-      formatAge(record.usedAt, now),
-      formatBytes(record.bytes),
-      record.inUse ? 'yes' : 'no',
-      truncate(record.description.replace(/\s+/g, ' '), 80),
+  const entries = table(
+    ['TYPE', 'ID', 'LAST USED', 'SIZE', 'IN USE', 'WHAT'],
+    usage.entries.map((entry) => [
+      entry.type,
+      /^sha256:/.test(entry.id) ? shortDigest(entry.id) : entry.id,
+      formatAge(entry.usedAt, now),
+      formatBytes(entry.bytes),
+      entry.inUse ? 'yes' : 'no',
+      truncate(visibleText(entry.description.replace(/\s+/g, ' ')), 80),
     ]),
   );
-  return `${records}\n${sums}${total}`;
+  return `${entries}\n${sums}${total}`;
 }

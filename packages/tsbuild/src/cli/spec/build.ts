@@ -1,5 +1,5 @@
 /** `tsbuild build` and `tsbuild check`. */
-import { debugFlag, progressFlag, registryFlags, rootFlag } from './common.js';
+import { debugFlag, limitFlags, progressFlag, registryFlags, rootFlag } from './common.js';
 import type { CommandSpec, FlagSpec } from './types.js';
 
 const fileFlag: FlagSpec = {
@@ -176,6 +176,14 @@ export const buildSpec: CommandSpec = {
       env: ['TSBUILD_SNAPSHOTTER'],
       choices: ['overlay', 'copy'],
     },
+    {
+      name: 'no-stat-cache',
+      type: 'boolean',
+      summary: 'Read every file of the context, whatever its times, size and inode say',
+    },
+    ...limitFlags.map((flag) =>
+      flag.name === 'cache-max-size' ? { ...flag, env: ['TSBUILD_CACHE_MAX_SIZE'] } : flag,
+    ),
     {
       name: 'cache-from',
       type: 'list',

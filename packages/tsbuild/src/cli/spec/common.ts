@@ -59,4 +59,29 @@ export const noTruncFlag: FlagSpec = {
   summary: 'Do not shorten digests and commands',
 };
 
+/** How much of the disk the store may take, in the words of docker buildx and its older ones. */
+export const limitFlags: readonly FlagSpec[] = [
+  {
+    name: 'cache-max-size',
+    type: 'string',
+    value: 'SIZE',
+    summary: 'Bring the store down to this size, least recently used cache first, for example 20GB',
+  },
+  { name: 'max-used-space', type: 'string', value: 'SIZE', summary: 'The same as --cache-max-size' },
+  {
+    name: 'min-free',
+    type: 'string',
+    value: 'SIZE',
+    summary: 'Remove cache until this much of the disk is free',
+  },
+  { name: 'min-free-space', type: 'string', value: 'SIZE', summary: 'The same as --min-free' },
+  {
+    name: 'keep-storage',
+    type: 'string',
+    value: 'SIZE',
+    summary: 'With the other two: never go below this size; alone: the same as --cache-max-size',
+  },
+  { name: 'reserved-space', type: 'string', value: 'SIZE', summary: 'The same as --keep-storage' },
+];
+
 export const storeFlags: readonly FlagSpec[] = [rootFlag, debugFlag];

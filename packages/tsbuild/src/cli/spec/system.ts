@@ -1,5 +1,5 @@
 /** Commands on the store as a whole and on this machine. */
-import { debugFlag, formatFlag, rootFlag, storeFlags } from './common.js';
+import { debugFlag, formatFlag, limitFlags, rootFlag, storeFlags } from './common.js';
 import type { CommandSpec } from './types.js';
 
 export const systemSpecs: readonly CommandSpec[] = [
@@ -10,21 +10,19 @@ export const systemSpecs: readonly CommandSpec[] = [
     arity: { min: 0, max: 0 },
     description: [
       'Removes build cache that no image needs, blobs without a name, and what crashed builds left. Running builds keep what they use.',
+      'Sizes are those of du(1). With a size, what was not used for the longest time goes first.',
     ],
     flags: [
-      { name: 'all', short: 'a', type: 'boolean', summary: 'All images, named or not, and the whole cache' },
+      { name: 'all', short: 'a', type: 'boolean', summary: 'Images too, named or not' },
       {
         name: 'filter',
         type: 'list',
-        value: 'until=DURATION',
-        summary: 'Only what was not used for this time, for example until=24h',
+        value: 'FILTER',
+        summary:
+          'Only what was not used for a time, until=24h or unused-for=24h, or what a field says: type=mount, id=npm, description~=REGEXP, type!=blob; all of several must hold',
       },
-      {
-        name: 'keep-storage',
-        type: 'string',
-        value: 'SIZE',
-        summary: 'Keep this much of the most recently used cache, for example 10GB',
-      },
+      ...limitFlags,
+      { name: 'verbose', type: 'boolean', summary: 'List what goes' },
       { name: 'force', short: 'f', type: 'boolean', summary: 'Do not ask' },
       { name: 'dry-run', type: 'boolean', summary: 'Only say what would go' },
       formatFlag,
@@ -36,7 +34,11 @@ export const systemSpecs: readonly CommandSpec[] = [
         command: 'tsbuild prune -af --filter until=168h',
         text: 'All images and cache that were not used for a week',
       },
-      { command: 'tsbuild prune -f --keep-storage 10GB', text: 'Bring the cache down to a size' },
+      { command: 'tsbuild prune -f --cache-max-size 10GB', text: 'Bring the store down to a size' },
+      {
+        command: 'tsbuild prune -f --filter type=mount --filter id=npm',
+        text: 'The cache mount with the id npm',
+      },
     ],
     load: () => import('../commands/prune.js'),
   },
@@ -46,7 +48,7 @@ export const systemSpecs: readonly CommandSpec[] = [
     positionals: '',
     arity: { min: 0, max: 0 },
     flags: [
-      { name: 'verbose', type: 'boolean', summary: 'Each cache record too' },
+      { name: 'verbose', type: 'boolean', summary: 'Each entry too; the sizes add up to the total' },
       formatFlag,
       ...storeFlags,
     ],
