@@ -12,6 +12,7 @@ export type BuildEvent =
   | VertexCompleted
   | VertexLog
   | VertexTransfer
+  | VertexExplained
   | WarningEvent
   | NoticeEvent;
 
@@ -80,6 +81,77 @@ export interface VertexTransfer {
   total?: number;
   at: number;
 }
+
+/** Whether the cache had a step's result, and if not, why. Only where explanations were asked for. */
+export interface VertexExplained {
+  type: 'explained';
+  id: string;
+  outcome: CacheOutcome;
+  /** The step's cache key, where it is known. */
+  key?: Digest;
+  /** Empty for a hit; the most telling one first. */
+  causes: CacheCause[];
+}
+
+/** `unknown`: the key depends on files that a step which did not run would make. */
+export type CacheOutcome = 'hit' | 'miss' | 'unknown';
+
+/** One thing that kept a step from being found in the cache. */
+export interface CacheCause {
+  kind: CacheCauseKind;
+  /** For people, without a full stop: `src/app.js content changed; 2 files added (a.txt, b.txt)`. */
+  text: string;
+  /** The files, where files changed. */
+  files?: FileChange[];
+  /** How many files changed, where the list has only the first of them. */
+  fileCount?: number;
+}
+
+/**
+ * - `new`: no build of this step is on record
+ * - `forced`: `--no-cache` or `--no-cache-filter`
+ * - `gone`: nothing changed, but the result is not there any more
+ * - `unfinished`: nothing changed, but the step has not succeeded yet
+ * - `below`: the step it stands on is another or was made again
+ * - `image`: the base image has other layers
+ * - `instruction`: the command, a flag, a source, a heredoc …
+ * - `variable`: an ENV or ARG
+ * - `option`: an option of the build
+ * - `files`: what it copies or mounts
+ * - `version`: tsbuild itself
+ * - `waits`: its files come from a step that would have to run
+ */
+export type CacheCauseKind =
+  | 'new'
+  | 'forced'
+  | 'gone'
+  | 'unfinished'
+  | 'below'
+  | 'image'
+  | 'instruction'
+  | 'variable'
+  | 'option'
+  | 'files'
+  | 'version'
+  | 'waits';
+
+export interface FileChange {
+  /** Relative to the root of the context, image or stage that has it. */
+  path: string;
+  change: 'added' | 'removed' | 'changed';
+  /** Of a file that changed: in what. */
+  aspects?: FileAspect[];
+}
+
+export type FileAspect =
+  | 'content'
+  | 'type'
+  | 'mode'
+  | 'owner'
+  | 'link'
+  | 'attributes'
+  | 'device'
+  | 'hard link';
 
 /** A build check or another fault that does not stop the build. */
 export interface WarningEvent {

@@ -1,7 +1,16 @@
 /** What the executor offers the composition, and what it needs from it. */
 import type { Descriptor, Digest, EventSink, Platform } from '@tsbuild/core';
 import type { RestoreCache } from './run/cache-mounts.js';
-import type { BuildkitSelector, ImageOp, Input, LayerRef, Ref, StepContext, Worker } from '@tsbuild/solver';
+import type {
+  BuildkitSelector,
+  FileDifference,
+  ImageOp,
+  Input,
+  LayerRef,
+  Ref,
+  StepContext,
+  Worker,
+} from '@tsbuild/solver';
 
 /** A context the user named: a folder on disk, or a tree already unpacked into the store. */
 export interface ContextSource {
@@ -73,6 +82,10 @@ export interface Executor extends Worker {
     selectors: readonly BuildkitSelector[],
     signal: AbortSignal,
   ): Promise<Digest | undefined>;
+  /** The files of which two digests of content differ; undefined where the store has no list for one of them. */
+  filesBetween(before: Digest, after: Digest): Promise<FileDifference | undefined>;
+  /** The image's root file system where all of it is unpacked; fetches nothing. */
+  presentImage(op: ImageOp): Promise<Ref | undefined>;
   /** Starts an image's command in the sandbox on a throw-away upper directory (`tsbuild run`). */
   container(ref: Ref, options: ContainerOptions): Promise<{ exitCode: number }>;
   /** Ends leases, removes temporary files. */

@@ -21,6 +21,8 @@ import { bindSource } from './context/bind-source.js';
 import { type Contexts, openContexts } from './context/contexts.js';
 import { digestBuildkit, hashHeadedWithoutCache } from './content/buildkit-digest.js';
 import { digestSelector, hashWithoutCache } from './content/digest.js';
+import { Manifests } from './content/manifest.js';
+import { manifestDifference } from './content/manifest-diff.js';
 import { contentKey, memoised } from './content/memo.js';
 import type { Tree } from './content/tree.js';
 import { runFileActions } from './fileop/actions.js';
@@ -37,7 +39,7 @@ import {
 import { decompressFile } from './source/decompress.js';
 import { fetchGit } from './source/git.js';
 import { fetchHttp } from './source/http.js';
-import { unpackImage } from './source/image.js';
+import { presentImage, unpackImage } from './source/image.js';
 import { isLazy, realize } from './source/realize.js';
 import { type LayerUnpacker, snapshotIdOf, type UnpackContext } from './source/unpack-layers.js';
 
@@ -58,7 +60,8 @@ export async function createExecutor(options: ExecutorOptions): Promise<Executor
       cacheFolder: join(root, 'cache'),
       noStatCache: options.noStatCache ?? false,
     });
-    return compose({ options, root, lease, snapshotter, contexts });
+    const manifests = new Manifests(join(root, 'cache', 'files'));
+    return compose({ options, root, lease, snapshotter, contexts, manifests });
   } catch (error) {
     await lease.release();
     throw error;
@@ -71,10 +74,11 @@ interface Parts {
   lease: Lease;
   snapshotter: Snapshotter;
   contexts: Contexts;
+  manifests: Manifests;
 }
 
 function compose(parts: Parts): Executor {
-  const { options, root, lease, snapshotter, contexts } = parts;
+  const { options, root, lease, snapshotter, contexts, manifests } = parts;
   return {
     image: (op, context) =>
       cancellable(context.signal, () =>
@@ -94,6 +98,11 @@ function compose(parts: Parts): Executor {
       cancellable(context.signal, () => file(parts, op, base, inputs, context)),
     contentDigest: (input, selector, context) =>
       cancellable(context.signal, () => contentDigest(parts, input, selector, context)),
+    async filesBetween(before, after) {
+      const [old, present] = [manifests.read(before), manifests.read(after)];
+      return old && present && manifestDifference(old, present);
+    },
+    presentImage: (op) => presentImage(op, { lease, exists: (id) => snapshotter.exists(id) }),
     async hold(ref) {
       const canFetch = (layer: LayerRef) => isLazy(layer) && options.canOpenBlob?.(layer.blob) === true;
       return lease.use(idsOf(ref), () =>
@@ -126,6 +135,7 @@ function compose(parts: Parts): Executor {
     async close() {
       try {
         await contexts.close();
+        manifests.trim();
         await snapshotter.sync();
       } finally {
         await lease.release();
@@ -187,11 +197,11 @@ async function contentDigest(
   selector: Selector,
   context: StepContext,
 ): Promise<Digest> {
-  const { options, root, snapshotter, contexts } = parts;
+  const { options, root, snapshotter, contexts, manifests } = parts;
   const { signal } = context;
   if (input.type === 'local') {
     const hasher = await contexts.hasher(input.name, signal);
-    return digestSelector(contexts.tree(input.name), selector, hasher, signal);
+    return digestSelector(contexts.tree(input.name), selector, hasher, signal, manifests);
   }
   const key = contentKey(input.ref, selector);
   // Believed only of what came from the same caches: then the results that come of it are marked as theirs, too.
@@ -202,7 +212,7 @@ async function contentDigest(
     const view = await snapshotter.view(idsOf(input.ref), signal);
     try {
       const tree: Tree = { root: view.fd, crossMounts: false };
-      return await digestSelector(tree, selector, hashWithoutCache(tree, signal), signal);
+      return await digestSelector(tree, selector, hashWithoutCache(tree, signal), signal, manifests);
     } finally {
       await view.close();
     }

@@ -8,5 +8,7 @@ export { parseDockerfile, parseTrigger } from './parse.js';
 export { printDockerfile, printInstruction } from './print.js';
 export { checkDockerfile, lintViolation } from './lint/check.js';
 export { rules } from './lint/rules.js';
+export { secretKind } from './lint/secret-value.js';
+export { isSecretName } from './lint/secrets-used-in-arg-or-env.js';
 export type { BaseImageFacts, CheckOptions, Lint, Rule } from './lint/types.js';
 export { detectSyntax, type SyntaxReference } from './syntax.js';

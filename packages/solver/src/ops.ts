@@ -19,6 +19,8 @@ export interface Vertex {
   range?: SourceRange;
   /** Never taken from the cache (--no-cache, --no-cache-filter); equal vertices still share one run. */
   ignoreCache: boolean;
+  /** Which variables of a RUN an ARG has set, for explanations. Not part of the key. */
+  args?: readonly string[];
 }
 
 export type Op = ScratchOp | ImageOp | LocalOp | HttpOp | GitOp | RunOp | FileOp | MergeOp;

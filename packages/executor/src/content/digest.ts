@@ -9,6 +9,7 @@ import type { Selector } from '@tsbuild/solver';
 import { openExact, typeOf, withFd } from '../rootfs/open.js';
 import { joinRaw, type RawPath, rawPath } from '../rootfs/raw-path.js';
 import { FieldHash } from './encode.js';
+import { digestKept, encodeManifest, type FileEntry, type Manifests } from './manifest.js';
 import { type Selection, selectCopy, selectRequired } from './select.js';
 import type { Tree } from './tree.js';
 
@@ -32,12 +33,16 @@ export function hashWithoutCache(tree: Tree, signal: AbortSignal): HashFiles {
   };
 }
 
-/** @throws TsbuildError TSB_CONTEXT_NOT_FOUND when a path without wildcards is missing */
+/**
+ * @param manifests keeps the list of the files, for explanations
+ * @throws TsbuildError TSB_CONTEXT_NOT_FOUND when a path without wildcards is missing
+ */
 export async function digestSelector(
   tree: Tree,
   selector: Selector,
   hashFiles: HashFiles,
   signal: AbortSignal,
+  manifests?: Manifests,
 ): Promise<Digest> {
   if (selector.type === 'path') {
     const selection = await selectRequired(tree, rawPath(selector.path), {}, true, signal);
@@ -46,6 +51,7 @@ export async function digestSelector(
       [selection],
       { ownerZero: tree.ignore !== undefined, wholeRoot: true },
       hashFiles,
+      manifests,
     );
   }
   const selections = await selectCopy(tree, selector.action, true, signal);
@@ -54,6 +60,7 @@ export async function digestSelector(
     selections,
     { ownerZero: selector.action.ownerZero, wholeRoot: false },
     hashFiles,
+    manifests,
   );
 }
 
@@ -79,6 +86,7 @@ async function digestSelections(
   selections: Selection[],
   options: DigestOptions,
   hashFiles: HashFiles,
+  manifests: Manifests | undefined,
 ): Promise<Digest> {
   const groups = selections.map((selection) => itemsOf(tree, selection, options));
   const files = groups.flat().filter((item) => typeOf(item.stat) === S_IFREG);
@@ -91,7 +99,62 @@ async function digestSelections(
     hash.text((selections[index] as Selection).name, 'latin1').number(items.length);
     for (const item of items) addItem(hash, item, dataOf.get(item), options, firstNames);
   }
-  return hash.digest();
+  const digest = hash.digest();
+  manifests?.keep(digest, () =>
+    encodeManifest(
+      selections.map(({ name, path }, index) => {
+        const items = groups[index] as Item[];
+        return { name, path, count: items.length, entries: entriesOf(items, dataOf, options) };
+      }),
+    ),
+  );
+  return digest;
+}
+
+/** What addItem puts into the digest, as a list's entries. */
+function* entriesOf(
+  items: readonly Item[],
+  dataOf: ReadonlyMap<Item, Buffer>,
+  { ownerZero }: DigestOptions,
+): Generator<FileEntry> {
+  const firstNames = new Map<string, RawPath>();
+  for (const item of items) {
+    const { stat, name, bare } = item;
+    const type = typeOf(stat);
+    const data = dataOf.get(item);
+    const isDevice = type === S_IFCHR || type === S_IFBLK;
+    yield {
+      name,
+      bare,
+      type,
+      mode: bare ? 0 : type === S_IFLNK ? 0o777 : stat.mode & 0o7777,
+      uid: bare || ownerZero ? 0 : stat.uid,
+      gid: bare || ownerZero ? 0 : stat.gid,
+      xattrs: bare ? '' : xattrsDigest(item.xattrs),
+      link: type === S_IFLNK ? Buffer.from(item.link ?? []).toString('latin1') : '',
+      device: isDevice ? `${stat.rdevMajor}:${stat.rdevMinor}` : '',
+      size: data === undefined ? 0 : stat.size,
+      data: data?.toString('latin1', 0, digestKept) ?? '',
+      firstName: bare ? '' : firstNameOf(item, firstNames),
+    };
+  }
+}
+
+function xattrsDigest(all: readonly Xattr[]): string {
+  const counted = all.filter(({ name }) => countsAsContent(name));
+  if (counted.length === 0) return '';
+  const hash = new FieldHash();
+  for (const { name, value } of counted) hash.text(name).bytes(value);
+  return hash.digest().slice('sha256:'.length, 'sha256:'.length + digestKept);
+}
+
+/** Under which name the same file came first; '' for what has one name. */
+function firstNameOf({ stat, name }: Item, firstNames: Map<string, RawPath>): RawPath {
+  if (stat.nlink <= 1 || typeOf(stat) === native.constants.S_IFDIR) return '' as RawPath;
+  const inode = `${stat.devMajor}:${stat.devMinor}:${stat.ino}`;
+  const first = firstNames.get(inode);
+  if (first === undefined) firstNames.set(inode, name);
+  return first ?? ('' as RawPath);
 }
 
 function itemsOf(tree: Tree, selection: Selection, options: DigestOptions): Item[] {
@@ -139,14 +202,7 @@ function addItem(
   if (type === S_IFLNK) hash.bytes(item.link ?? Buffer.alloc(0));
   if (type === S_IFCHR || type === S_IFBLK) hash.number(stat.rdevMajor).number(stat.rdevMinor);
   if (data !== undefined) hash.number(stat.size).bytes(data);
-  if (stat.nlink > 1 && type !== native.constants.S_IFDIR) {
-    const inode = `${stat.devMajor}:${stat.devMinor}:${stat.ino}`;
-    const first = firstNames.get(inode);
-    if (first === undefined) firstNames.set(inode, item.name);
-    hash.text(first ?? '', 'latin1');
-  } else {
-    hash.text('');
-  }
+  hash.text(firstNameOf(item, firstNames), 'latin1');
 }
 
 /** security.capability, and what is neither the kernel's (system.*, security.*) nor overlayfs' own. */

@@ -23,3 +23,19 @@ export async function unpackImage(op: ImageOp, source: ImageSource, context: Ste
   );
   return { layers: layers.map(({ id, diffId, blob }) => ({ snapshot: id, diffId, blob })) };
 }
+
+/** The image's root file system if all of it is unpacked already; fetches nothing. */
+export async function presentImage(
+  { diffIds, layers }: ImageOp,
+  { lease, exists }: Pick<LayerUnpacker, 'lease' | 'exists'>,
+): Promise<Ref | undefined> {
+  const ids = diffIds.map((_, index) => snapshotIdOf(diffIds.slice(0, index + 1)));
+  if (!(await lease.use(ids, () => ids.every((id) => exists(id))))) return undefined;
+  return {
+    layers: ids.map((snapshot, index) => ({
+      snapshot,
+      diffId: diffIds[index] as Digest,
+      blob: layers[index] as Descriptor,
+    })),
+  };
+}

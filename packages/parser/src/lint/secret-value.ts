@@ -18,13 +18,18 @@ const kinds: readonly [kind: string, pattern: RegExp][] = [
   ['a URL with a password', /\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@$"']+:[^\s/@$"']+@/i],
 ];
 
+/** What kind of secret a value looks like, if it does. */
+export function secretKind(value: string): string | undefined {
+  return kinds.find(([, pattern]) => pattern.test(value))?.[0];
+}
+
 export const secretValue: Rule = {
   name: 'SecretValue',
   description:
     'A password, token or key in an ARG, ENV or LABEL is in the image, for everyone who has it; use RUN --mount=type=secret',
   check({ file }, report) {
     for (const { keyword, name, value, range } of valuesOf(file)) {
-      const kind = kinds.find(([, pattern]) => pattern.test(value))?.[0];
+      const kind = secretKind(value);
       // The value itself is never shown.
       if (kind !== undefined)
         report(

@@ -4,6 +4,11 @@ const secret = /(?:^|_)(?:apikey|auth|credentials?|key|password|passwd|pword|sec
 /** A public key is none, and neither is a path or a version. */
 const harmless = /(?:^|_)(?:public|file|version)(?:_|$)/i;
 
+/** Whether a variable's name says that its value is to be kept secret. */
+export function isSecretName(name: string): boolean {
+  return secret.test(name) && !harmless.test(name);
+}
+
 export const secretsUsedInArgOrEnv: Rule = {
   name: 'SecretsUsedInArgOrEnv',
   description: 'Sensitive data should not be used in the ARG or ENV commands',
@@ -16,7 +21,7 @@ export const secretsUsedInArgOrEnv: Rule = {
           ? instruction.args.map(({ name }) => name)
           : instruction.pairs.map(({ key }) => key);
       for (const name of names) {
-        if (!secret.test(name) || harmless.test(name)) continue;
+        if (!isSecretName(name)) continue;
         const what = `${instruction.keyword} "${name}"`;
         report(`Do not use ARG or ENV instructions for sensitive data (${what})`, range);
       }

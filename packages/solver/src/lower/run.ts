@@ -36,9 +36,17 @@ export function lowerRun(lowering: Lowering, state: StageState, located: Located
   };
   const { platform, ignoreCache, label } = state;
   const name = stepName(lowering, state, instructionText(located, state, command.summary));
-  const id = lowering.graph.add({ op, name, stage: label, platform, range: located.range, ignoreCache });
+  const { range } = located;
+  const args = argsOf(state, op);
+  const id = lowering.graph.add({ op, name, stage: label, platform, range, ignoreCache, args });
   state.root = id;
   recordLayer(state, runText(op.args, state.args, state.env), id);
+}
+
+/** Variables that are not in the image's config. */
+function argsOf({ config }: StageState, { env }: RunOp): string[] {
+  const kept = new Set((config.Env ?? []).map((entry) => entry.slice(0, entry.indexOf('='))));
+  return env.map(([name]) => name).filter((name) => !kept.has(name));
 }
 
 /** They steer the SBOM scanner and never become environment variables. */

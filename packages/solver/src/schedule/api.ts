@@ -1,8 +1,9 @@
 /** What solving takes and gives. */
 import type { EventSink } from '@tsbuild/core';
 import type { Digest } from '@tsbuild/core';
+import type { KnownStep } from '../explain/trace.js';
 import type { CacheStore, Ref, Selector, Worker } from '../interfaces.js';
-import type { Vertex } from '../ops.js';
+import type { Vertex, VertexId } from '../ops.js';
 import type { BuildPlan } from '../plan.js';
 
 export interface SolveOptions {
@@ -12,10 +13,29 @@ export interface SolveOptions {
   cache: CacheStore;
   emit: EventSink;
   signal: AbortSignal;
+  /** Told what is learnt of the steps. */
+  observer?: StepObserver;
   limits?: {
     /** Steps that execute at the same time; the number of processors, at least 4, by default. */
     parallelSteps?: number;
   };
+}
+
+/**
+ * - `absent`: there is no result under the key
+ * - `unusable`: there is one, but its files are gone or damaged
+ * - `forced`: the cache was not asked
+ */
+export type MissReason = 'absent' | 'unusable' | 'forced';
+
+/** Hears of RUN, COPY, ADD and WORKDIR steps. What it does must not throw and does not hold up the build. */
+export interface StepObserver {
+  /** The step's key is known. */
+  keyed(step: KnownStep): void;
+  /** The step is about to run. */
+  missed(vertex: Vertex, reason: MissReason): void;
+  /** There is a result: from the cache, from an equal step, or because it ran. */
+  done(id: VertexId): void;
 }
 
 /** One plan's result. */

@@ -13,7 +13,7 @@ import { Solver } from './solver.js';
  * @throws the first failure, with its place, stage and platform; TsbuildError TSB_CANCELLED_BUILD after an abort
  */
 export async function solve(options: SolveOptions): Promise<Solved[]> {
-  const { plans, worker, cache, emit, signal, limits } = options;
+  const { plans, worker, cache, emit, signal, limits, observer } = options;
   const controller = new AbortController();
   const abort = () => controller.abort(signal.reason);
   if (signal.aborted) throw cancelled(signal);
@@ -28,6 +28,7 @@ export async function solve(options: SolveOptions): Promise<Solved[]> {
     controller,
     parallelSteps: limits?.parallelSteps ?? Math.max(4, availableParallelism()),
     progress,
+    observer,
     explain: explainWith((vertex) => owners.get(vertex.id)?.dockerfile),
   });
   try {

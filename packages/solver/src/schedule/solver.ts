@@ -13,6 +13,7 @@ import type { FileOp, RunOp, Vertex, VertexId } from '../ops.js';
 import { Anticipation } from './anticipation.js';
 import type { ContentDigest, SolvedStep } from './api.js';
 import { now } from './clock.js';
+import type { MissReason, StepObserver } from './api.js';
 import type { Progress } from './progress.js';
 import { contentReads } from './content-reads.js';
 import { Tasks } from './tasks.js';
@@ -28,6 +29,7 @@ export interface SolverParts {
   controller: AbortController;
   parallelSteps: number;
   progress: Progress;
+  observer?: StepObserver | undefined;
   /** Adds what is known of the vertex to its error. */
   explain(error: unknown, vertex: Vertex): unknown;
 }
@@ -46,6 +48,8 @@ export class Solver {
   readonly #byKey = new Map<string, Promise<Ref>>();
   readonly #uncached = new Map<VertexId, boolean>();
   readonly #reads = new Map<VertexId, ContentDigest[]>();
+  /** Steps whose record names files that are not there. */
+  readonly #unusable = new Set<VertexId>();
   readonly #anticipation: Anticipation;
 
   constructor(parts: SolverParts) {
@@ -135,7 +139,9 @@ export class Solver {
       }),
     ]);
     this.#anticipation.ready(step.id);
-    return op.kind === 'run' ? runKey(op, step.platform, base, contents) : fileKey(op, base, contents);
+    const key = op.kind === 'run' ? runKey(op, step.platform, base, contents) : fileKey(op, base, contents);
+    this.#parts.observer?.keyed({ vertex: step, key, base, contents });
+    return key;
   }
 
   async #digest(
@@ -220,11 +226,14 @@ export class Solver {
     if (same !== undefined) {
       const ref = await same;
       this.#parts.progress.shared(step.id);
+      this.#parts.observer?.done(step.id);
       return ref;
     }
     const made = this.tasks.track(this.#stepResult(step, key));
     this.#byKey.set(identity, made);
-    return await made;
+    const ref = await made;
+    this.#parts.observer?.done(step.id);
+    return ref;
   }
 
   async #stepResult(step: Step, key: Digest): Promise<Ref> {
@@ -235,6 +244,7 @@ export class Solver {
         return hit;
       }
     }
+    this.#parts.observer?.missed(step, this.#missReason(step.id));
     this.#announceMiss(step);
     const reads = [...new Set(contentReads(step.op).map(({ from }) => from))];
     const [base, ...inputs] = await Promise.all([
@@ -300,8 +310,14 @@ export class Solver {
       await this.refOf(image);
       if (await worker.hold(record.ref)) return record.ref;
     }
+    this.#unusable.add(step.id);
     this.#warn(`the cached result of ${step.name} is gone or damaged; the step runs again`);
     return undefined;
+  }
+
+  #missReason(id: VertexId): MissReason {
+    if (this.#ignoresCache(id)) return 'forced';
+    return this.#unusable.has(id) ? 'unusable' : 'absent';
   }
 
   /**

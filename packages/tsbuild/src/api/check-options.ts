@@ -83,45 +83,50 @@ const describing: check.Fields<api.DockerfileOptions> = {
   buildContexts: map,
   platforms: texts,
 };
+const building: check.Fields<api.ExplainOptions> = {
+  ...describing,
+  noCache: check.either('true, false or a list of stages', flag, texts),
+  cacheFrom: check.list(check.variants(cacheSources)),
+  pull: flag,
+  cacheVerify: check.list(check.path, 'a list of paths', 1),
+  network: check.oneOf('default', 'none', 'host'),
+  addHosts: check.list(check.fields<api.HostEntry>({ name: required(text), address: required(text) })),
+  secrets: check.list(
+    check.fields<api.SecretSpec>({ id: required(text), src: check.path, env: text, value: check.bytes }),
+  ),
+  ssh: check.list(check.fields<api.SshSpec>({ id: required(text), socket: check.path, keys: texts })),
+  allow: texts,
+  ulimits: check.list(
+    check.fields<api.UlimitSpec>({
+      name: required(text),
+      soft: required(check.limit),
+      hard: required(check.limit),
+    }),
+  ),
+  shmSize: check.count,
+  cgroupParent: text,
+  sourceDateEpoch: check.count,
+  snapshotter: check.oneOf('overlay', 'copy'),
+  noStatCache: flag,
+};
 const reference = { reference: required(text) };
 const inspect = check.fields<api.InspectOptions>({ ...call, ...reference, platform: text });
 
 const operations: Record<OperationName, check.Check> = {
   build: check.fields<api.BuildOptions>({
-    ...describing,
+    ...building,
     ...limits,
     labels: map,
     annotations: map,
     tags: texts,
-    noCache: check.either('true, false or a list of stages', flag, texts),
-    cacheFrom: check.list(check.variants(cacheSources)),
     cacheTo: check.list(check.variants(cacheTargets)),
-    pull: flag,
     cacheSign: check.path,
-    cacheVerify: check.list(check.path, 'a list of paths', 1),
-    network: check.oneOf('default', 'none', 'host'),
-    addHosts: check.list(check.fields<api.HostEntry>({ name: required(text), address: required(text) })),
     outputs: check.list(check.variants(outputs)),
     push: flag,
-    secrets: check.list(
-      check.fields<api.SecretSpec>({ id: required(text), src: check.path, env: text, value: check.bytes }),
-    ),
-    ssh: check.list(check.fields<api.SshSpec>({ id: required(text), socket: check.path, keys: texts })),
-    allow: texts,
-    ulimits: check.list(
-      check.fields<api.UlimitSpec>({
-        name: required(text),
-        soft: required(check.limit),
-        hard: required(check.limit),
-      }),
-    ),
-    shmSize: check.count,
-    cgroupParent: text,
-    sourceDateEpoch: check.count,
     check: flag,
-    snapshotter: check.oneOf('overlay', 'copy'),
-    noStatCache: flag,
+    explain: flag,
   }),
+  explain: check.fields<api.ExplainOptions>(building),
   check: check.fields<api.CheckOptions>({ ...describing, resolve: flag }),
   outline: check.fields<api.DockerfileOptions>(describing),
   targets: check.fields<api.DockerfileOptions>(describing),
@@ -199,7 +204,7 @@ const operations: Record<OperationName, check.Check> = {
 export function checkOptions(operation: OperationName, options: unknown): void {
   const fault = operations[operation](options);
   if (!fault) {
-    if (['build', 'check', 'outline', 'targets'].includes(operation))
+    if (['build', 'check', 'explain', 'outline', 'targets'].includes(operation))
       checkExclusive(options as api.BuildOptions);
     return;
   }

@@ -19,7 +19,7 @@ type Operations = typeof operations;
 export type OptionsOf<Name extends OperationName> = Parameters<Operations[Name]>[0];
 export type ResultOf<Name extends OperationName> = Awaited<ReturnType<Operations[Name]>>;
 
-const needsEngine: ReadonlySet<OperationName> = new Set(['build', 'run', 'prune', 'diskUsage']);
+const needsEngine: ReadonlySet<OperationName> = new Set(['build', 'explain', 'run', 'prune', 'diskUsage']);
 
 /** Need one only to unpack a context, whose files can belong to anybody. */
 const mayUnpack: ReadonlySet<OperationName> = new Set(['check', 'outline', 'targets']);

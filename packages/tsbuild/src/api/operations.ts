@@ -5,6 +5,9 @@ import type * as api from './types.js';
 /** The build checks of a Dockerfile. Nothing is built. */
 export const check = (options: api.CheckOptions): Promise<api.CheckResult> => call('check', options);
 
+/** What a build would find in the cache, and what changed where it would find nothing. No step runs. */
+export const explain = (options: api.ExplainOptions): Promise<api.ExplainResult> => call('explain', options);
+
 /** What a target takes: arguments, secrets and SSH keys. */
 export const outline = (options: api.DockerfileOptions): Promise<api.OutlineResult> =>
   call('outline', options);

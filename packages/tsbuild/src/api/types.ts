@@ -8,6 +8,8 @@
 import type { Readable, Writable } from 'node:stream';
 import type {
   BuildEvent,
+  CacheCause,
+  CacheOutcome,
   Descriptor,
   Digest,
   EventSink,
@@ -21,7 +23,16 @@ import type {
 } from '@tsbuild/core';
 
 export type { BuildEvent, EventSink, Outline, OutlineTarget };
-export type { Lines, OutlineArg, OutlineInput } from '@tsbuild/core';
+export type {
+  CacheCause,
+  CacheCauseKind,
+  CacheOutcome,
+  FileAspect,
+  FileChange,
+  Lines,
+  OutlineArg,
+  OutlineInput,
+} from '@tsbuild/core';
 
 /** What every call takes. */
 export interface CallOptions {
@@ -206,10 +217,63 @@ export interface BuildOptions extends CallOptions, RegistryOptions, CacheLimits 
   sourceDateEpoch?: number;
   /** Only check: parse, lint and plan the Dockerfile, resolve its images, run nothing. */
   check?: boolean;
+  /** Tell of each step whether the cache had its result, and if not, what changed since the last build. */
+  explain?: boolean;
   /** Default: overlay where it works. */
   snapshotter?: 'overlay' | 'copy';
   /** Read every file of the contexts again, whatever its times, size and inode say. */
   noStatCache?: boolean;
+}
+
+/** What decides about cache keys: the members mean what they mean for build(). */
+export interface ExplainOptions
+  extends CallOptions,
+    RegistryOptions,
+    Pick<
+      BuildOptions,
+      | 'context'
+      | 'dockerfile'
+      | 'dockerfileText'
+      | 'target'
+      | 'buildArgs'
+      | 'platforms'
+      | 'noCache'
+      | 'cacheFrom'
+      | 'cacheVerify'
+      | 'pull'
+      | 'network'
+      | 'addHosts'
+      | 'secrets'
+      | 'ssh'
+      | 'buildContexts'
+      | 'allow'
+      | 'ulimits'
+      | 'shmSize'
+      | 'cgroupParent'
+      | 'sourceDateEpoch'
+      | 'snapshotter'
+      | 'noStatCache'
+    > {}
+
+/** What the cache has of a step. */
+export interface StepExplanation {
+  /** As progress shows it: `[build 2/5] RUN make`. */
+  name: string;
+  /** Name of the stage, or `stage-N`. */
+  stage?: string;
+  /** `os/arch[/variant]`. */
+  platform: string;
+  /** `unknown`: the key depends on files that another step would have to make first. */
+  outcome: CacheOutcome;
+  /** Cache key, where it is known. */
+  key?: Digest;
+  /** Why it is no hit, the most telling cause first. */
+  causes: CacheCause[];
+}
+
+export interface ExplainResult {
+  /** RUN, COPY, ADD and WORKDIR of what the target needs, in order. */
+  steps: StepExplanation[];
 }
 
 /** What describing a Dockerfile takes: the members mean what they mean for build(). */
@@ -316,6 +380,8 @@ export interface BuildResult {
   outputs: OutputResult[];
   /** Build checks that were not passed. */
   warnings: BuildWarning[];
+  /** With `explain`: what the cache had of each step. */
+  steps?: StepExplanation[];
   /** What `--metadata-file` of the command line writes. */
   metadata: BuildMetadata;
 }

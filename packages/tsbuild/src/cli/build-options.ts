@@ -52,6 +52,7 @@ export function buildOptions(args: Args, around: OptionsSurroundings): BuildOpti
   const cacheSign = text('cache-sign');
   if (cacheSign) options.cacheSign = cacheSign;
   if (args.has('cache-verify')) options.cacheVerify = [...args.list('cache-verify')];
+  if (args.bool('explain')) options.explain = true;
   const network = text('network');
   if (network) options.network = network as NonNullable<BuildOptions['network']>;
   if (args.has('add-host')) options.addHosts = args.list('add-host').map(parseHost);

@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { type EventSink, formatPlatform, PatternMatcher, TsbuildError } from '@tsbuild/core';
 import { parseDockerfile } from '@tsbuild/parser';
 import { normalizeReference } from '@tsbuild/registry';
-import { type BuildPlan, planBuild, type SourceResolver, solve } from '@tsbuild/solver';
-import type { BuildOptions, BuildResult, BuildWarning } from '../api/types.js';
+import { type BuildPlan, planBuild, type SourceResolver, solve, type StepObserver } from '@tsbuild/solver';
+import type { BuildOptions, BuildResult, BuildWarning, StepExplanation } from '../api/types.js';
 import type { SolvedImage } from '../export/image.js';
 import {
   checkOutputs,
@@ -20,9 +20,10 @@ import { keepBelow } from '../store/ceiling.js';
 import type { OperationContext } from './context.js';
 import { exportCaches } from './export-caches.js';
 import { planOptions, wantedPlatforms } from './plan-options.js';
-import { prepareContext } from './prepare-context.js';
+import { prepareContext, type PreparedContext } from './prepare-context.js';
 import { agentsOf, secretReader, sshSocket } from './secrets.js';
 import { withStep } from './step.js';
+import { projectOf, recordTrace } from './trace.js';
 import { openWorkshop, type Workshop } from './workshop.js';
 
 type Options = Omit<BuildOptions, 'signal' | 'onEvent'>;
@@ -52,6 +53,40 @@ async function buildImages(options: Options, context: OperationContext): Promise
   const outputs = wantedOutputs(options);
   const platforms = wantedPlatforms(options.platforms);
   checkOutputs(outputs, tags, platforms.length);
+  return await withBuild(options, context, async (prepared, workshop) => {
+    const { dockerfile } = prepared;
+    const plans = await planAll(options, prepared, workshop, context);
+    const warnings = emitWarnings(plans, dockerfile.name, context.emit);
+    const work = { workshop, outputs, tags, options, context };
+    const { written, steps } = options.check
+      ? { written: { outputs: [], names: [] } as WrittenOutputs }
+      : await makeResults(plans, work);
+    const { digest, configDigest, descriptor } = written.image ?? {};
+    return {
+      ...(digest === undefined ? {} : { digest }),
+      ...(configDigest === undefined ? {} : { configDigest }),
+      names: written.names,
+      platforms: platforms.map(({ platform }) => formatPlatform(platform)),
+      outputs: written.outputs,
+      warnings,
+      ...(steps === undefined ? {} : { steps }),
+      metadata: {
+        'buildx.build.ref': `tsbuild/default/${randomBytes(16).toString('hex')}`,
+        ...(configDigest === undefined ? {} : { 'containerimage.config.digest': configDigest }),
+        ...(descriptor === undefined ? {} : { 'containerimage.descriptor': descriptor }),
+        ...(digest === undefined ? {} : { 'containerimage.digest': digest }),
+        ...(written.names.length > 0 ? { 'image.name': written.names.join(',') } : {}),
+      },
+    };
+  });
+}
+
+/** Opens what a build works with, and closes it whatever happens. */
+export async function withBuild<T>(
+  options: Options,
+  context: OperationContext,
+  work: (prepared: PreparedContext, workshop: Workshop) => Promise<T>,
+): Promise<T> {
   await readKeys(options);
   const prepared = await prepareContext(options, context);
   const workshop = await openWorkshop(
@@ -67,49 +102,7 @@ async function buildImages(options: Options, context: OperationContext): Promise
     throw error;
   });
   try {
-    const { dockerfile } = prepared;
-    const tree = await withStep(
-      context.emit,
-      { id: 'internal:dockerfile', name: `[internal] load build definition from ${dockerfile.name}` },
-      async () => parseDockerfile(dockerfile.text, dockerfile.name),
-    );
-    const resolver = createResolver({
-      store: workshop.store,
-      repositories: workshop.registries.repository,
-      pull: options.pull ?? false,
-      buildContexts: options.buildContexts ?? {},
-    });
-    const patterns = prepared.contexts.get('context')?.ignore?.patterns;
-    const ignored = patterns === undefined ? {} : { ignore: new PatternMatcher(patterns) };
-    const shown = showResolving(resolver, context.emit);
-    const plans = await Promise.all(
-      platforms.map((wanted) =>
-        planBuild(
-          tree,
-          { ...planOptions(options, wanted, context.signal, platforms.length > 1), ...ignored },
-          shown,
-        ),
-      ),
-    );
-    const warnings = emitWarnings(plans, dockerfile.name, context.emit);
-    const work = { workshop, outputs, tags, options, context };
-    const written = options.check ? { outputs: [], names: [] } : await makeResults(plans, work);
-    const { digest, configDigest, descriptor } = written.image ?? {};
-    return {
-      ...(digest === undefined ? {} : { digest }),
-      ...(configDigest === undefined ? {} : { configDigest }),
-      names: written.names,
-      platforms: platforms.map(({ platform }) => formatPlatform(platform)),
-      outputs: written.outputs,
-      warnings,
-      metadata: {
-        'buildx.build.ref': `tsbuild/default/${randomBytes(16).toString('hex')}`,
-        ...(configDigest === undefined ? {} : { 'containerimage.config.digest': configDigest }),
-        ...(descriptor === undefined ? {} : { 'containerimage.descriptor': descriptor }),
-        ...(digest === undefined ? {} : { 'containerimage.digest': digest }),
-        ...(written.names.length > 0 ? { 'image.name': written.names.join(',') } : {}),
-      },
-    };
+    return await work(prepared, workshop);
   } finally {
     await workshop.close();
     await prepared.close();
@@ -120,14 +113,14 @@ async function buildImages(options: Options, context: OperationContext): Promise
 async function makeResults(
   plans: readonly BuildPlan[],
   work: Omit<OutputWork, 'images'>,
-): Promise<WrittenOutputs> {
+): Promise<{ written: WrittenOutputs; steps?: StepExplanation[] }> {
   const { workshop, options, context } = work;
   for (let tries = workshop.imports.found.length; ; tries--) {
     try {
-      const images = await solvePlans(plans, workshop, context);
+      const { images, steps } = await solvePlans(plans, options, workshop, context);
       const written = await writeOutputs({ ...work, images });
       await exportCaches(images, options.cacheTo, workshop, context);
-      return written;
+      return { written, ...(steps === undefined ? {} : { steps }) };
     } catch (error) {
       const again = TsbuildError.is(error) && error.code === 'TSB_CACHE_UNAVAILABLE' && tries > 0;
       if (!again) throw error;
@@ -135,18 +128,83 @@ async function makeResults(
   }
 }
 
-async function solvePlans(
-  plans: readonly BuildPlan[],
+/** Parses the Dockerfile and plans it for every platform. */
+export async function planAll(
+  options: Options,
+  prepared: PreparedContext,
   workshop: Workshop,
   { emit, signal }: OperationContext,
-): Promise<SolvedImage[]> {
+): Promise<BuildPlan[]> {
+  const { dockerfile } = prepared;
+  const tree = await withStep(
+    emit,
+    { id: 'internal:dockerfile', name: `[internal] load build definition from ${dockerfile.name}` },
+    async () => parseDockerfile(dockerfile.text, dockerfile.name),
+  );
+  const resolver = createResolver({
+    store: workshop.store,
+    repositories: workshop.registries.repository,
+    pull: options.pull ?? false,
+    buildContexts: options.buildContexts ?? {},
+  });
+  const patterns = prepared.contexts.get('context')?.ignore?.patterns;
+  const ignored = patterns === undefined ? {} : { ignore: new PatternMatcher(patterns) };
+  const shown = showResolving(resolver, emit);
+  const platforms = wantedPlatforms(options.platforms);
+  return await Promise.all(
+    platforms.map((wanted) =>
+      planBuild(tree, { ...planOptions(options, wanted, signal, platforms.length > 1), ...ignored }, shown),
+    ),
+  );
+}
+
+async function solvePlans(
+  plans: readonly BuildPlan[],
+  options: Options,
+  workshop: Workshop,
+  context: OperationContext,
+): Promise<{ images: SolvedImage[]; steps?: StepExplanation[] }> {
   for (const { vertices } of plans) {
     for (const { op } of vertices.values()) if (op.kind === 'image') workshop.learn(op);
   }
+  const { emit, signal } = context;
   const { executor: worker, store } = workshop;
   const cache = withImports(store.steps, workshop.imports);
-  const solved = await solve({ plans, worker, cache, emit, signal });
-  return solved.map((result) => ({ ...result, platform: result.plan.imagePlatform }));
+  const name = projectOf(options);
+  const trace = recordTrace(store.root, plans, name);
+  const explained = options.explain
+    ? (await import('./explain.js')).explainBuild(plans, name, workshop, context)
+    : undefined;
+  const observer = explained ? both(trace.observer, explained.observer) : trace.observer;
+  let succeeded = false;
+  try {
+    const solved = await solve({ plans, worker, cache, emit, signal, observer });
+    succeeded = true;
+    return {
+      images: solved.map((result) => ({ ...result, platform: result.plan.imagePlatform })),
+      ...(explained === undefined ? {} : { steps: await explained.end(true) }),
+    };
+  } finally {
+    if (!succeeded) await explained?.end(false);
+    trace.keep(succeeded);
+  }
+}
+
+function both(first: StepObserver, second: StepObserver): StepObserver {
+  return {
+    keyed(step) {
+      first.keyed(step);
+      second.keyed(step);
+    },
+    missed(vertex, reason) {
+      first.missed(vertex, reason);
+      second.missed(vertex, reason);
+    },
+    done(id) {
+      first.done(id);
+      second.done(id);
+    },
+  };
 }
 
 /** Each question to a registry or the store shows as a step, once per image. */

@@ -9,6 +9,8 @@ type Options<T> = Omit<T, 'signal' | 'onEvent'>;
 export const operations = {
   build: async (options: Options<api.BuildOptions>, context: OperationContext) =>
     await (await import('./build.js')).runBuild(options, context),
+  explain: async (options: Options<api.ExplainOptions>, context: OperationContext) =>
+    await (await import('./explain-command.js')).explain(options, context),
   check: async (options: Options<api.CheckOptions>, context: OperationContext) =>
     await (await import('./describe.js')).check(options, context),
   outline: async (options: Options<api.DockerfileOptions>, context: OperationContext) =>

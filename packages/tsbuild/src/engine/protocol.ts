@@ -18,6 +18,7 @@ export type OperationName =
   | 'build'
   | 'check'
   | 'diskUsage'
+  | 'explain'
   | 'history'
   | 'images'
   | 'importImage'

@@ -189,12 +189,7 @@ function decodeRecords(value: unknown, layerCount: number): BuildkitRecord[] {
   return list(value, 'records').map((record, at, all) => decodeRecord(record, at, all.length, layerCount));
 }
 
-function decodeRecord(
-  record: unknown,
-  at: number,
-  recordCount: number,
-  layerCount: number,
-): BuildkitRecord {
+function decodeRecord(record: unknown, at: number, recordCount: number, layerCount: number): BuildkitRecord {
   if (!isObject(record) || !isDigest(record['digest'])) throw bad(`record ${at} has no digest`);
   const { digest } = record;
   const inputs = list(record['inputs'], 'inputs').map((links) =>

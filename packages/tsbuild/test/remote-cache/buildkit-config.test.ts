@@ -69,7 +69,16 @@ describe('reading', () => {
     ['a parent out of range', { layers: [{ blob: a, parent: 1 }] }],
     ['a parent that is no index', { layers: [{ blob: a, parent: 0.5 }] }],
     ['a layer on itself', { layers: [{ blob: a }] }],
-    ['layers on each other', { layers: [{ blob: a, parent: 1 }, { blob: b, parent: 2 }, { blob: c, parent: 1 }] }],
+    [
+      'layers on each other',
+      {
+        layers: [
+          { blob: a, parent: 1 },
+          { blob: b, parent: 2 },
+          { blob: c, parent: 1 },
+        ],
+      },
+    ],
     ['a record without a digest', { records: [{}] }],
     ['a record with a digest of another kind', { records: [{ digest: 'random:abc' }] }],
     ['a link out of range', { records: [{ digest: a, inputs: [[{ link: 1 }]] }] }],
@@ -81,7 +90,10 @@ describe('reading', () => {
   ];
   for (const [what, value] of refused) {
     it(`refuses ${what}`, () => {
-      assert.throws(() => decode(value), (error) => TsbuildError.is(error) && error.code === 'TSB_CACHE_DOCUMENT');
+      assert.throws(
+        () => decode(value),
+        (error) => TsbuildError.is(error) && error.code === 'TSB_CACHE_DOCUMENT',
+      );
     });
   }
 
@@ -91,7 +103,10 @@ describe('reading', () => {
 
   it('reads a long chain in time', () => {
     const count = 20_000;
-    const layers = Array.from({ length: count }, (_, at) => ({ blob: a, parent: at + 1 < count ? at + 1 : -1 }));
+    const layers = Array.from({ length: count }, (_, at) => ({
+      blob: a,
+      parent: at + 1 < count ? at + 1 : -1,
+    }));
     assert.equal(decode({ layers }).layers.length, count);
   });
 });
@@ -156,7 +171,10 @@ describe('writing', () => {
 
   it('of an image is the list of records', () => {
     assert.equal(
-      encodeInlineRecords({ layers: [], records: [{ digest: a, inputs: [], results: [{ top: 0, createdAt }] }] }).toString(),
+      encodeInlineRecords({
+        layers: [],
+        records: [{ digest: a, inputs: [], results: [{ top: 0, createdAt }] }],
+      }).toString(),
       `[{"layers":[{"layer":0,"createdAt":"${createdAt}"}],"digest":"${a}"}]`,
     );
   });

@@ -40,7 +40,7 @@ export async function run(args: Args, io: Io): Promise<number> {
 }
 
 /** Context and Dockerfile; one of them at most comes from standard input. */
-async function inputs(
+export async function inputs(
   args: Args,
   io: Io,
 ): Promise<Pick<BuildOptions, 'context' | 'dockerfile' | 'dockerfileText'>> {

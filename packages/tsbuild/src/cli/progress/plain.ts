@@ -5,11 +5,12 @@
  * while others have something to say, or has had it for long. Nothing is dropped; the others' lines wait.
  */
 import type { BuildEvent } from '@tsbuild/core';
+import { causesText } from '../explain-text.js';
 import { formatDuration } from '../format.js';
 import type { Output } from '../io.js';
 import { type LineSplitter, lineSplitter } from './lines.js';
 import { type Step, type TransferState, isOver, trackSteps } from './steps.js';
-import { transferText, transferTime, usageText, warningLines } from './text.js';
+import { explainedLines, transferText, transferTime, usageText, warningLines } from './text.js';
 import type { ProgressView } from './view.js';
 
 export interface PlainOptions {
@@ -119,6 +120,9 @@ export function plainView(output: Output, options: PlainOptions): ProgressView {
   };
 
   const add = (step: Step, event: BuildEvent) => {
+    // It is told where the step begins: misses are found from the last step to the first.
+    if (event.type === 'explained' && (step.startedAt === undefined || step.completedAt !== undefined))
+      return;
     if (event.type === 'completed' && event.cached && !queues.has(step.id)) {
       cached.push(step);
       return;
@@ -136,6 +140,9 @@ export function plainView(output: Output, options: PlainOptions): ProgressView {
     } else if (event.type === 'transfer') {
       const transfer = step.transfers.get(event.item);
       if (transfer !== undefined) addTransfer(queue, transfer);
+    } else if (event.type === 'explained' || event.type === 'started') {
+      const { explained } = step;
+      if (explained?.outcome === 'miss') queue.lines.push(`MISSED: ${causesText(explained.causes)}`);
     } else if (event.type === 'completed') {
       for (const splitter of queue.splitters.values()) {
         const line = splitter.end();
@@ -174,7 +181,7 @@ export function plainView(output: Output, options: PlainOptions): ProgressView {
         }
       }
       flush(options.now(), true);
-      for (const block of [warningLines(steps.warnings), outcome.summary ?? []]) {
+      for (const block of [explainedLines(steps.all), warningLines(steps.warnings), outcome.summary ?? []]) {
         if (block.length === 0) continue;
         write(blank ? block : ['', ...block]);
         blank = false;

@@ -1,5 +1,12 @@
 /** Events to the state of the steps that the views draw. */
-import type { BuildEvent, NoticeEvent, StepUsage, VertexTransfer, WarningEvent } from '@tsbuild/core';
+import type {
+  BuildEvent,
+  NoticeEvent,
+  StepUsage,
+  VertexExplained,
+  VertexTransfer,
+  WarningEvent,
+} from '@tsbuild/core';
 import { type Line, type LineSplitter, lineSplitter } from './lines.js';
 
 export interface Step {
@@ -13,6 +20,8 @@ export interface Step {
   error?: string;
   canceled: boolean;
   usage?: StepUsage;
+  /** What the cache had of it, where that was asked. */
+  explained?: VertexExplained;
   /** Items that move, by name, in the order in which they appeared. */
   transfers: Map<string, TransferState>;
   /** Output of a step that runs or has failed. */
@@ -118,6 +127,9 @@ function applyToStep(step: Step, event: StepEvent): void {
       hold(step.output, splitter.push(event.text, event.at));
       break;
     }
+    case 'explained':
+      step.explained = event;
+      break;
     case 'transfer': {
       const known = step.transfers.get(event.item);
       const over = event.action === 'done' || event.action === 'exists';

@@ -1,5 +1,6 @@
 /** Words that several views share. */
 import type { StepUsage, WarningEvent } from '@tsbuild/core';
+import { explainSummary } from '../explain-text.js';
 import { formatBytes, formatDuration } from '../format.js';
 import { type Step, type TransferState, isOver } from './steps.js';
 
@@ -46,6 +47,13 @@ export function warningLines(warnings: readonly WarningEvent[]): string[] {
     return ` - ${warning.rule}: ${warning.message}${place}`;
   });
   return [`${warnings.length} warning${warnings.length === 1 ? '' : 's'} found:`, ...lines];
+}
+
+/** What the cache had, where that was asked. */
+export function explainedLines(steps: readonly Step[]): string[] {
+  return explainSummary(
+    steps.flatMap(({ name, explained }) => (explained === undefined ? [] : [{ ...explained, name }])),
+  );
 }
 
 /** The held output of the steps that failed, as blocks between rules. */

@@ -5,10 +5,18 @@
  * the last frame.
  */
 import { exitCodeOf } from '@tsbuild/core';
+import { causesText } from '../explain-text.js';
 import { formatBytes, formatDuration, displayWidth, truncate, visibleText } from '../format.js';
 import type { Output } from '../io.js';
 import { type Step, type Steps, currentLines, isOver, trackSteps } from './steps.js';
-import { failedOutputLines, shortenDigests, transferText, transferTime, warningLines } from './text.js';
+import {
+  explainedLines,
+  failedOutputLines,
+  shortenDigests,
+  transferText,
+  transferTime,
+  warningLines,
+} from './text.js';
 import type { ProgressView } from './view.js';
 
 export interface TtyOptions {
@@ -104,6 +112,7 @@ export function ttyView(output: Output, options: TtyOptions): TtyView {
       finished = true;
       const tail = [
         ...(failed ? failedOutputLines(steps.all) : []),
+        ...blockAfterBlank(explainedLines(steps.all)),
         ...blockAfterBlank(warningLines(steps.warnings)),
         ...blockAfterBlank(outcome.summary ?? []),
       ];
@@ -204,7 +213,16 @@ function runningRows(step: Step, now: number): Row[] {
     .map((line) => visibleText(line.text))
     .filter((text) => text.trim() !== '')
     .slice(-tailLines);
-  return [...rows, ...lines.map((text): Row => ({ text: ` => # ${text}`, style: 'dim' }))];
+  return [
+    ...explainedRows(step),
+    ...rows,
+    ...lines.map((text): Row => ({ text: ` => # ${text}`, style: 'dim' })),
+  ];
+}
+
+function explainedRows({ explained }: Step): Row[] {
+  if (explained === undefined || explained.outcome === 'hit') return [];
+  return [{ text: ` => => missed: ${causesText(explained.causes)}`, style: 'dim' }];
 }
 
 /** One line that sums up what a finished step moved. */

@@ -1,5 +1,5 @@
 /** `tsbuild build` and `tsbuild check`. */
-import { debugFlag, limitFlags, progressFlag, registryFlags, rootFlag } from './common.js';
+import { debugFlag, formatFlag, limitFlags, progressFlag, registryFlags, rootFlag } from './common.js';
 import type { CommandSpec, FlagSpec } from './types.js';
 
 const fileFlag: FlagSpec = {
@@ -107,6 +107,11 @@ export const buildSpec: CommandSpec = {
       name: 'pull',
       type: 'boolean',
       summary: 'Look base images up in their registry even if the store has them',
+    },
+    {
+      name: 'explain',
+      type: 'boolean',
+      summary: 'Tell of each step whether the cache had it, and if not, what changed since the last build',
     },
     progressFlag,
     { name: 'quiet', short: 'q', type: 'boolean', summary: "No progress; print the image's digest" },
@@ -262,6 +267,53 @@ export const buildSpec: CommandSpec = {
     { command: 'git archive HEAD | tsbuild -t app -', text: 'Build what is committed' },
   ],
   load: () => import('../commands/build.js'),
+};
+
+/** Flags of build that decide about keys. */
+const keyFlags = [
+  'file',
+  'target',
+  'build-arg',
+  'platform',
+  'no-cache',
+  'no-cache-filter',
+  'cache-from',
+  'cache-verify',
+  'pull',
+  'secret',
+  'ssh',
+  'build-context',
+  'network',
+  'add-host',
+  'allow',
+  'ulimit',
+  'shm-size',
+  'cgroup-parent',
+  ...registryFlags.map(({ name }) => name),
+  'snapshotter',
+  'no-stat-cache',
+];
+
+export const explainSpec: CommandSpec = {
+  name: 'explain',
+  summary: 'Show what a build would find in the cache, and what changed where it would not',
+  positionals: '[CONTEXT]',
+  arity: { min: 0, max: 1 },
+  completes: 'directory',
+  description: [
+    'Takes what build takes. Nothing runs: base images are looked up, and what ADD names by URL is fetched, as in a build.',
+    'A step that copies from one that would have to run has no key before: it is shown with a question mark.',
+    '"tsbuild build --explain" tells the same of a build while it runs.',
+  ],
+  flags: [...buildSpec.flags.filter(({ name }) => keyFlags.includes(name)), formatFlag, rootFlag, debugFlag],
+  examples: [
+    { command: 'tsbuild explain .', text: 'Would this build run anything, and why?' },
+    {
+      command: 'tsbuild explain --build-arg VERSION=2 --format json .',
+      text: 'As JSON, with all files that changed',
+    },
+  ],
+  load: () => import('../commands/explain.js'),
 };
 
 export const checkSpec: CommandSpec = {

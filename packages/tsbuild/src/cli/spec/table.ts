@@ -1,5 +1,5 @@
 /** All commands, in the order of the help text. */
-import { buildSpec, checkSpec } from './build.js';
+import { buildSpec, checkSpec, explainSpec } from './build.js';
 import { imageSpecs } from './images.js';
 import { registrySpecs } from './registry.js';
 import { systemSpecs } from './system.js';
@@ -8,6 +8,7 @@ import type { CommandSpec } from './types.js';
 export const commands: readonly CommandSpec[] = [
   buildSpec,
   checkSpec,
+  explainSpec,
   ...imageSpecs,
   ...registrySpecs,
   ...systemSpecs,

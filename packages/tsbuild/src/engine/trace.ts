@@ -1,0 +1,73 @@
+/** Leaves a build's trace in the store, so that a later build can be told what changed. */
+import { randomBytes } from 'node:crypto';
+import { resolve } from 'node:path';
+import {
+  type BuildPlan,
+  instructionOf,
+  type KnownStep,
+  type StepObserver,
+  traceOf,
+  type VertexId,
+} from '@tsbuild/solver';
+import type { BuildOptions } from '../api/types.js';
+import { keepTrace, nameOf, type TraceName } from '../store/trace-store.js';
+
+/** Which builds are compared first: of the same Dockerfile and context, and of these with the same settings. */
+export function projectOf(options: Omit<BuildOptions, 'signal' | 'onEvent'>): Omit<TraceName, 'steps'> {
+  const { context, dockerfile, dockerfileText, target, buildArgs, platforms } = options;
+  return {
+    project: nameOf([placeOf(context), dockerfileText === undefined ? (dockerfile ?? '') : 'text']),
+    settings: nameOf([target ?? '', Object.entries(buildArgs ?? {}).sort(), platforms ?? []]),
+  };
+}
+
+/** The same repository at another commit is the same place. */
+function placeOf(context: BuildOptions['context']): string {
+  if (typeof context !== 'string') return context === undefined ? 'none' : 'stream';
+  if (context === '-') return 'stream';
+  return /^[a-z][a-z0-9+.-]*:\/\/|^git@/i.test(context) ? context.replace(/#.*$/s, '') : resolve(context);
+}
+
+export interface Recorder {
+  observer: StepObserver;
+  /** @param succeeded then what was not needed was there as well */
+  keep(succeeded: boolean): void;
+}
+
+export function recordTrace(
+  root: string,
+  plans: readonly BuildPlan[],
+  name: Omit<TraceName, 'steps'>,
+): Recorder {
+  const known = new Map<VertexId, KnownStep>();
+  const done = new Set<VertexId>();
+  return {
+    observer: {
+      keyed: (step) => void known.set(step.vertex.id, step),
+      missed() {},
+      done: (id) => void done.add(id),
+    },
+    keep(succeeded) {
+      if (known.size === 0) return;
+      if (succeeded) for (const id of known.keys()) done.add(id);
+      keepTrace(root, { ...name, steps: stepsName(plans, known, done) }, () =>
+        traceOf(plans, known, done, randomBytes(16).toString('hex')),
+      );
+    },
+  };
+}
+
+function stepsName(
+  plans: readonly BuildPlan[],
+  known: ReadonlyMap<VertexId, KnownStep>,
+  done: ReadonlySet<VertexId>,
+): TraceName['steps'] {
+  const steps = plans.flatMap((plan) =>
+    [...plan.vertices.values()].flatMap((vertex) => {
+      const step = known.get(vertex.id);
+      if (step === undefined) return [];
+      return [[vertex.stage, instructionOf(plan, vertex), step.key, done.has(vertex.id)]];
+    }),
+  );
+  return nameOf(steps);
+}
