@@ -56,9 +56,23 @@ const cacheAttributes: check.Fields<api.CacheAttributes> = {
   ...compressing,
   imageManifest: flag,
 };
+const s3: check.Fields<api.S3Location> = {
+  bucket: text,
+  region: text,
+  name: text,
+  prefix: text,
+  blobsPrefix: text,
+  manifestsPrefix: text,
+  endpointUrl: text,
+  usePathStyle: flag,
+  accessKeyId: text,
+  secretAccessKey: text,
+  sessionToken: text,
+};
 const cacheSources: { [Type in api.CacheSource['type']]: check.Check } = {
   registry: check.fields<Source<'registry'>>({ type: text, ref: required(text) }),
   local: check.fields<Source<'local'>>({ type: text, src: required(check.path), tag: text, digest: text }),
+  s3: check.fields<Source<'s3'>>({ type: text, ...s3 }),
 };
 const cacheTargets: { [Type in api.CacheTarget['type']]: check.Check } = {
   registry: check.fields<Target<'registry'>>({ type: text, ref: required(text), ...cacheAttributes }),
@@ -67,6 +81,13 @@ const cacheTargets: { [Type in api.CacheTarget['type']]: check.Check } = {
     dest: required(check.path),
     tag: text,
     reset: flag,
+    ...cacheAttributes,
+  }),
+  s3: check.fields<Target<'s3'>>({
+    type: text,
+    touchRefreshMs: check.count,
+    uploadParallelism: check.count,
+    ...s3,
     ...cacheAttributes,
   }),
   inline: check.fields<Target<'inline'>>({ type: text }),

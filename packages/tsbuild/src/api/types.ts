@@ -129,19 +129,49 @@ export type OutputSpec =
   /** Built and kept in the cache only. */
   | { type: 'cacheonly' };
 
+/** A bucket of Amazon S3, or of a server that speaks its protocol, and where in it caches are kept. */
+export interface S3Location {
+  /** Name of the bucket. Default: $AWS_BUCKET. */
+  bucket?: string;
+  /** Default: $AWS_REGION, else what the AWS configuration says. */
+  region?: string;
+  /** Name of the cache; of several with `;` between them all are written, the first is read. Default: buildkit. */
+  name?: string;
+  /** Stands before all keys of objects. */
+  prefix?: string;
+  /** Stands before the digests of blobs. Default: `blobs/`. */
+  blobsPrefix?: string;
+  /** Stands before names of caches. Default: `manifests/`. */
+  manifestsPrefix?: string;
+  /** URL of another server than Amazon's. */
+  endpointUrl?: string;
+  /** The bucket is part of the path, not of the host name. */
+  usePathStyle?: boolean;
+  /** Default: the keys that the AWS command line would use. */
+  accessKeyId?: string;
+  /** Goes with `accessKeyId`. */
+  secretAccessKey?: string;
+  /** Of temporary keys. */
+  sessionToken?: string;
+}
+
 /** A shared cache to look results up in. */
 export type CacheSource =
   /** A cache that was pushed, or an image with an inline cache. */
   | { type: 'registry'; ref: string }
   /** A folder; `digest` reads that manifest whatever the folder's index names. */
-  | { type: 'local'; src: string; tag?: string; digest?: string };
+  | { type: 'local'; src: string; tag?: string; digest?: string }
+  | ({ type: 's3' } & S3Location);
 
+/** How a cache is written. */
 export interface CacheAttributes {
   /** `min` (the default): the steps whose layers are in the result; `max`: all steps of all stages. */
   mode?: 'min' | 'max';
   /** A failed export does not fail the build. */
   ignoreError?: boolean;
+  /** Of layers. Default: gzip. */
   compression?: Compression;
+  /** 0 to 9 for gzip, 1 to 22 for zstd. */
   compressionLevel?: number;
   /** Recompress layers that came with an image. */
   forceCompression?: boolean;
@@ -154,6 +184,8 @@ export type CacheTarget =
   | ({ type: 'registry'; ref: string } & CacheAttributes)
   /** `reset` removes blobs that the folder's manifests do not name any more. */
   | ({ type: 'local'; dest: string; tag?: string; reset?: boolean } & CacheAttributes)
+  /** Blobs older than `touchRefreshMs` get a new time when they are needed again, so that a rule that removes old ones spares them. */
+  | ({ type: 's3'; touchRefreshMs?: number; uploadParallelism?: number } & S3Location & CacheAttributes)
   /** In the image's own config; what it needs are the image's layers. */
   | { type: 'inline' };
 

@@ -1,8 +1,9 @@
 /** `--cache-from` and `--cache-to` values, as docker buildx has them. */
 import { TsbuildError } from '@tsbuild/core';
-import type { CacheAttributes, CacheSource, CacheTarget, Compression } from '../api/types.js';
+import type { CacheAttributes, CacheSource, CacheTarget, Compression, S3Location } from '../api/types.js';
 import { csvFields, csvPairs } from './csv.js';
 import { nearest } from './nearest.js';
+import { parseDuration } from './values.js';
 
 type Flag = 'cache-from' | 'cache-to';
 type Pairs = Map<string, string | undefined>;
@@ -19,6 +20,22 @@ const attributeKeys = [
   'oci-mediatypes',
   'image-manifest',
 ];
+
+const s3Texts = {
+  bucket: 'bucket',
+  region: 'region',
+  name: 'name',
+  prefix: 'prefix',
+  blobs_prefix: 'blobsPrefix',
+  manifests_prefix: 'manifestsPrefix',
+  endpoint_url: 'endpointUrl',
+  access_key_id: 'accessKeyId',
+  secret_access_key: 'secretAccessKey',
+  session_token: 'sessionToken',
+} as const;
+const s3Keys = [...Object.keys(s3Texts), 'use_path_style'];
+/** docker buildx takes them with both flags; they say how a cache is written. */
+const s3TargetKeys = ['touch_refresh', 'upload_parallelism'];
 
 /** Whether the type is known and not supported: who calls says so. */
 export function isPassedOver(name: Flag, text: string): boolean {
@@ -40,6 +57,9 @@ export function parseCacheFrom(text: string): CacheSource | undefined {
       const src = needed('cache-from', text, pairs, 'src', 'src=FOLDER');
       return { type, src, ...optional(pairs, 'tag'), ...optional(pairs, 'digest') };
     }
+    case 's3':
+      checkKeys('cache-from', text, pairs, [...s3Keys, ...s3TargetKeys]);
+      return { type, ...s3Location('cache-from', text, pairs) };
     case 'inline':
       throw bad(
         'cache-from',
@@ -75,6 +95,14 @@ export function parseCacheTo(text: string): CacheTarget | undefined {
         ...(pairs.has('reset') ? { reset: flag('cache-to', text, pairs, 'reset') } : {}),
         ...attributes(text, pairs),
       };
+    case 's3':
+      checkKeys('cache-to', text, pairs, [...s3Keys, ...s3TargetKeys, ...attributeKeys]);
+      return {
+        type,
+        ...s3Location('cache-to', text, pairs),
+        ...s3Upload(text, pairs),
+        ...attributes(text, pairs),
+      };
     case 'inline':
       checkKeys('cache-to', text, pairs, ['mode']);
       if (pairs.get('mode') === 'max')
@@ -104,7 +132,7 @@ function split(name: Flag, text: string): { type: string; pairs: Pairs } {
 
 function passOver(name: Flag, text: string, type: string): undefined {
   if (passedOver.includes(type)) return undefined;
-  const types = name === 'cache-from' ? ['registry', 'local'] : ['registry', 'local', 'inline'];
+  const types = name === 'cache-from' ? ['registry', 'local', 's3'] : ['registry', 'local', 's3', 'inline'];
   const near = nearest(type, types);
   throw bad(
     name,
@@ -151,6 +179,35 @@ function attributes(text: string, pairs: Pairs): CacheAttributes {
   return found;
 }
 
+function s3Location(name: Flag, text: string, pairs: Pairs): S3Location {
+  const found: S3Location = {};
+  for (const [key, member] of Object.entries(s3Texts)) {
+    const value = pairs.get(key);
+    if (value !== undefined) found[member] = value;
+  }
+  if (pairs.has('use_path_style')) found.usePathStyle = flag(name, text, pairs, 'use_path_style');
+  return found;
+}
+
+function s3Upload(text: string, pairs: Pairs): { touchRefreshMs?: number; uploadParallelism?: number } {
+  const refresh = pairs.get('touch_refresh');
+  const parallelism = pairs.get('upload_parallelism');
+  if (parallelism !== undefined && !/^[1-9]\d{0,2}$/.test(parallelism))
+    throw bad('cache-to', text, 'upload_parallelism is no number of blobs', 'Write upload_parallelism=4.');
+  return {
+    ...(refresh === undefined ? {} : { touchRefreshMs: duration(text, refresh) }),
+    ...(parallelism === undefined ? {} : { uploadParallelism: Number(parallelism) }),
+  };
+}
+
+function duration(text: string, value: string): number {
+  try {
+    return value === '0' ? 0 : parseDuration('cache-to', value);
+  } catch {
+    throw bad('cache-to', text, 'touch_refresh is no time', 'Write it with its unit: touch_refresh=24h.');
+  }
+}
+
 function needed(name: Flag, text: string, pairs: Pairs, key: string, example: string): string {
   const value = pairs.get(key);
   if (value === undefined || value === '')
@@ -183,10 +240,12 @@ function checkKeys(name: Flag, text: string, pairs: Pairs, known: readonly strin
   }
 }
 
+/** The text is shown without its keys: it ends in logs. */
 function bad(name: Flag, text: string, why: string, hint: string): TsbuildError {
+  const shown = text.replace(/(secret_access_key|session_token)=[^,"]*/g, '$1=…');
   return new TsbuildError(
     'TSB_USAGE_BAD_CACHE',
-    `invalid value ${JSON.stringify(text)} for --${name}: ${why}`,
+    `invalid value ${JSON.stringify(shown)} for --${name}: ${why}`,
     {
       hint,
     },

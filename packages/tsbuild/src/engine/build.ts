@@ -14,6 +14,7 @@ import {
   type WrittenOutputs,
 } from '../export/outputs.js';
 import { withImports } from '../remote-cache/imports.js';
+import { checkCaches } from '../remote-cache/media.js';
 import { readKeys } from '../remote-cache/signing-keys.js';
 import { createResolver } from '../resolve/resolver.js';
 import { keepBelow } from '../store/ceiling.js';
@@ -87,11 +88,13 @@ export async function withBuild<T>(
   context: OperationContext,
   work: (prepared: PreparedContext, workshop: Workshop) => Promise<T>,
 ): Promise<T> {
-  await readKeys(options);
+  checkCaches(options);
+  const keys = await readKeys(options);
   const prepared = await prepareContext(options, context);
   const workshop = await openWorkshop(
     {
       ...options,
+      keys,
       contexts: prepared.contexts,
       secret: secretReader(options.secrets ?? []),
       sshAgent: sshSocket(agentsOf(options)),
@@ -119,7 +122,7 @@ async function makeResults(
     try {
       const { images, steps } = await solvePlans(plans, options, workshop, context);
       const written = await writeOutputs({ ...work, images });
-      await exportCaches(images, options.cacheTo, workshop, context);
+      await exportCaches(images, options, workshop, context);
       return { written, ...(steps === undefined ? {} : { steps }) };
     } catch (error) {
       const again = TsbuildError.is(error) && error.code === 'TSB_CACHE_UNAVAILABLE' && tries > 0;

@@ -11,18 +11,23 @@ import type { OperationContext } from './context.js';
 import { withStep } from './step.js';
 import type { Workshop } from './workshop.js';
 
+/** In BuildKit's words. */
+const placeNames = { registry: 'registry', local: 'client directory', s3: 'Amazon S3' };
+
 type StoredTarget = Exclude<CacheTarget, { type: 'inline' }>;
 
 export async function exportCaches(
   images: readonly SolvedImage[],
-  targets: BuildOptions['cacheTo'] = [],
+  { cacheTo = [], insecureRegistries }: Pick<BuildOptions, 'cacheTo' | 'insecureRegistries'>,
   workshop: Workshop,
   context: OperationContext,
 ): Promise<void> {
-  const stored = targets.filter((target) => target.type !== 'inline');
+  const stored = cacheTo.filter((target) => target.type !== 'inline');
   for (const [at, target] of stored.entries()) {
     const medium = targetMedium(target, {
       repositories: workshop.registries.repository,
+      insecureRegistries,
+      keys: workshop.keys,
       mountFrom: (registry) => mountSources(images, registry),
     });
     try {
@@ -46,7 +51,7 @@ async function exportTo(
 ): Promise<void> {
   const { store, executor, fetchLayer } = workshop;
   const packer = createLayerPacker({ store, executor, fetchBlob: fetchLayer });
-  const name = `exporting cache to ${target.type === 'registry' ? 'registry' : 'client directory'}`;
+  const name = `exporting cache to ${placeNames[target.type]}`;
   await withStep(emit, { id: step, name, signal }, async (id) => {
     const steps = await stepsToExport(images, target.mode ?? 'min');
     await exportCache(steps, medium, cacheEncoding(target), {

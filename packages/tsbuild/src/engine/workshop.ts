@@ -10,6 +10,7 @@ import { connect, type Registries } from '../image/remote.js';
 import { openLayout } from '../resolve/layout.js';
 import { type CacheImports, openImports, unavailable } from '../remote-cache/imports.js';
 import { sourceMedium } from '../remote-cache/media.js';
+import { type Keys, noKeys } from '../remote-cache/signing-keys.js';
 import { openStore, type Store } from '../store/open.js';
 import { protect } from '../store/protect.js';
 import type { OperationContext } from './context.js';
@@ -22,6 +23,8 @@ export interface Workshop {
   learn(op: ImageOp): void;
   /** The caches of --cache-from. */
   imports: CacheImports;
+  /** Of shared caches. */
+  keys: Keys;
   /** Makes sure that a layer is in the store, from wherever this build's images and imported results come. */
   fetchLayer(blob: Descriptor, signal: AbortSignal): Promise<void>;
   /** Said once each. */
@@ -36,6 +39,8 @@ export interface WorkshopOptions extends Pick<CallOptions, 'root'>, RegistryOpti
   snapshotter?: 'overlay' | 'copy';
   cacheFrom?: readonly CacheSource[];
   noStatCache?: boolean;
+  /** Of shared caches. Default: nothing is signed, and anything taken. */
+  keys?: Keys;
 }
 
 export async function openWorkshop(options: WorkshopOptions, context: OperationContext): Promise<Workshop> {
@@ -123,6 +128,7 @@ export async function openWorkshop(options: WorkshopOptions, context: OperationC
       for (const layer of op.layers) origins.set(layer.digest, op);
     },
     imports,
+    keys: options.keys ?? noKeys,
     fetchLayer,
     async close() {
       try {
@@ -136,11 +142,12 @@ export async function openWorkshop(options: WorkshopOptions, context: OperationC
 }
 
 async function openCaches(
-  { cacheFrom = [] }: WorkshopOptions,
+  { cacheFrom = [], keys = noKeys, insecureRegistries }: WorkshopOptions,
   store: Store,
   registries: Registries,
   context: OperationContext,
 ): Promise<CacheImports> {
-  const media = cacheFrom.map((source) => sourceMedium(source, { repositories: registries.repository }));
+  const around = { repositories: registries.repository, keys, insecureRegistries };
+  const media = cacheFrom.map((source) => sourceMedium(source, around));
   return await openImports(media, store, context);
 }

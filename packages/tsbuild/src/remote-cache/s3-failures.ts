@@ -16,7 +16,7 @@ export function s3Error(action: string, where: string, error: unknown, signal: A
       'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give access_key_id and secret_access_key.',
     );
   if (/Region is missing/.test(error.message))
-    return fail('TSB_USAGE_CACHE_S3', 'no region is known', 'Write region=REGION, or set AWS_REGION.');
+    return fail('TSB_USAGE_BAD_CACHE', 'no region is known', 'Write region=REGION, or set AWS_REGION.');
   if (status === undefined && code !== undefined)
     return fail(
       'TSB_REGISTRY_UNREACHABLE',

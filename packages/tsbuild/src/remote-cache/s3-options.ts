@@ -1,7 +1,7 @@
-/** Attributes of `type=s3` caches, as docker buildx has them, to options that are checked and whole. */
-import { didYouMean, TsbuildError } from '@tsbuild/core';
+/** Where a cache in a bucket is, with defaults filled in, and checked before anything runs. */
+import { TsbuildError } from '@tsbuild/core';
 import type { Environment } from '@tsbuild/registry';
-import { parseDuration } from '../cli/values.js';
+import type { S3Location } from '../api/types.js';
 
 export interface S3Options {
   bucket: string;
@@ -25,53 +25,34 @@ export interface S3Options {
   uploadParallelism: number;
 }
 
-const attributes = [
-  'bucket',
-  'region',
-  'name',
-  'prefix',
-  'blobs_prefix',
-  'manifests_prefix',
-  'endpoint_url',
-  'use_path_style',
-  'access_key_id',
-  'secret_access_key',
-  'session_token',
-  'touch_refresh',
-  'upload_parallelism',
-];
 const dayMs = 24 * 60 * 60 * 1000;
 
-/** @param given without `type` and what all types of caches have @throws TsbuildError TSB_USAGE_CACHE_S3 */
-export function s3Options(given: Readonly<Record<string, string>>, env: Environment): S3Options {
-  for (const key of Object.keys(given)) {
-    if (!attributes.includes(key))
-      throw wrong(
-        `unknown attribute ${JSON.stringify(key)}${didYouMean(key, attributes)}`,
-        `There are ${attributes.join(', ')}.`,
-      );
-  }
-  const bucket = given['bucket'] || env['AWS_BUCKET'];
+/** @throws TsbuildError TSB_USAGE_BAD_CACHE */
+export function s3Options(
+  given: S3Location & { touchRefreshMs?: number; uploadParallelism?: number },
+  env: Environment,
+): S3Options {
+  const bucket = given.bucket || env['AWS_BUCKET'];
   if (!bucket)
     throw wrong('bucket= is missing', 'Write type=s3,bucket=NAME,region=REGION, or set AWS_BUCKET.');
-  const names = (given['name'] || 'buildkit').split(';').filter((name) => name !== '');
+  const names = (given.name || 'buildkit').split(';').filter((name) => name !== '');
   const [first, ...others] = names;
   if (first === undefined)
     throw wrong('name= holds no name', 'Write name=NAME, or several with ; between them.');
-  const endpoint = endpointOf(given['endpoint_url']);
+  const endpoint = endpointOf(given.endpointUrl);
   return {
     bucket,
     // A server of one's own seldom has regions, but the signature needs a name.
-    region: given['region'] || env['AWS_REGION'] || (endpoint === undefined ? undefined : 'us-east-1'),
+    region: given.region || env['AWS_REGION'] || (endpoint === undefined ? undefined : 'us-east-1'),
     names: [first, ...others],
-    prefix: given['prefix'] ?? '',
-    blobsPrefix: given['blobs_prefix'] ?? 'blobs/',
-    manifestsPrefix: given['manifests_prefix'] ?? 'manifests/',
+    prefix: given.prefix ?? '',
+    blobsPrefix: given.blobsPrefix ?? 'blobs/',
+    manifestsPrefix: given.manifestsPrefix ?? 'manifests/',
     endpoint,
-    usePathStyle: truth('use_path_style', given['use_path_style']),
+    usePathStyle: given.usePathStyle ?? false,
     credentials: credentialsOf(given),
-    touchRefreshMs: duration(given['touch_refresh']),
-    uploadParallelism: parallelism(given['upload_parallelism']),
+    touchRefreshMs: given.touchRefreshMs ?? dayMs,
+    uploadParallelism: Math.max(1, given.uploadParallelism ?? 4),
   };
 }
 
@@ -86,10 +67,7 @@ function endpointOf(text: string | undefined): URL | undefined {
   );
 }
 
-function credentialsOf(given: Readonly<Record<string, string>>): S3Options['credentials'] {
-  const accessKeyId = given['access_key_id'];
-  const secretAccessKey = given['secret_access_key'];
-  const sessionToken = given['session_token'];
+function credentialsOf({ accessKeyId, secretAccessKey, sessionToken }: S3Location): S3Options['credentials'] {
   if (!accessKeyId && !secretAccessKey && !sessionToken) return undefined;
   if (!accessKeyId || !secretAccessKey)
     throw wrong(
@@ -99,34 +77,6 @@ function credentialsOf(given: Readonly<Record<string, string>>): S3Options['cred
   return { accessKeyId, secretAccessKey, ...(sessionToken ? { sessionToken } : {}) };
 }
 
-/** The words of Go's strconv.ParseBool. */
-function truth(name: string, text: string | undefined): boolean {
-  if (text === undefined || ['0', 'f', 'F', 'false', 'False', 'FALSE'].includes(text)) return false;
-  if (['1', 't', 'T', 'true', 'True', 'TRUE'].includes(text)) return true;
-  throw wrong(`${name} is ${JSON.stringify(text)}`, `Write ${name}=true or ${name}=false.`);
-}
-
-function duration(text: string | undefined): number {
-  if (text === undefined) return dayMs;
-  try {
-    return text === '0' ? 0 : parseDuration('cache-to', text);
-  } catch (cause) {
-    throw new TsbuildError('TSB_USAGE_CACHE_S3', `type=s3: touch_refresh is ${JSON.stringify(text)}`, {
-      hint: 'Write a time with its unit, for example touch_refresh=24h.',
-      cause,
-    });
-  }
-}
-
-function parallelism(text: string | undefined): number {
-  if (text === undefined) return 4;
-  if (/^[1-9]\d{0,2}$/.test(text)) return Number(text);
-  throw wrong(
-    `upload_parallelism is ${JSON.stringify(text)}`,
-    'Write a whole number from 1 to 999, for example upload_parallelism=4.',
-  );
-}
-
 function wrong(what: string, hint: string): TsbuildError {
-  return new TsbuildError('TSB_USAGE_CACHE_S3', `type=s3: ${what}`, { hint });
+  return new TsbuildError('TSB_USAGE_BAD_CACHE', `type=s3: ${what}`, { hint });
 }

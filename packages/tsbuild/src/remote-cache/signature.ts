@@ -25,11 +25,13 @@ interface Statement {
 /** The same medium, whose documents are signed on their way in and verified on their way out. */
 export function signed(medium: CacheMedium, keys: Partial<Keys>): CacheMedium {
   const { sign: own, verify: trusted } = keys;
+  // Results are kept under the name of the cache they came from. What came unverified, or by another key, is another's.
+  const ids = trusted?.map(({ id }) => id.slice('sha256:'.length, 'sha256:'.length + 32)).sort();
   return {
-    name: medium.name,
+    name: ids === undefined ? medium.name : `${medium.name} (key ${ids.join(' or ')})`,
     async load(signal) {
       const document = await medium.load(signal);
-      if (document !== undefined && trusted !== undefined) verifyDocument(document, trusted, medium.name);
+      if (document !== undefined && trusted !== undefined) verifyDocument(document, trusted);
       return document;
     },
     open: (blob, options) => medium.open(blob, options),
@@ -64,14 +66,14 @@ export function signDocument(document: CacheDocument, key: SigningKey, time: str
 }
 
 /** @throws TsbuildError TSB_INTEGRITY_CACHE_SIGNATURE, which says why */
-export function verifyDocument(document: CacheDocument, keys: readonly VerifyingKey[], where: string): void {
+export function verifyDocument(document: CacheDocument, keys: readonly VerifyingKey[]): void {
   const { [statementName]: text, [signatureName]: signature, [keyName]: signer } = document.annotations;
   const refuse = (why: string) =>
-    new TsbuildError('TSB_INTEGRITY_CACHE_SIGNATURE', `${where} is not used: ${why}`, {
+    new TsbuildError('TSB_INTEGRITY_CACHE_SIGNATURE', why, {
       hint: 'Have the cache written with --cache-sign and a key whose public part --cache-verify names.',
     });
   if (text === undefined || signature === undefined || signer === undefined)
-    throw refuse('it is not signed, and --cache-verify was given');
+    throw refuse('it is not signed, and --cache-verify asks for a signature');
   const key = keys.find(({ id }) => id === signer);
   if (key === undefined) {
     const known = keys.map(({ path, id }) => `${path} (${short(id)})`).join(', ');

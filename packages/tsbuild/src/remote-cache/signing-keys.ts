@@ -29,6 +29,8 @@ export interface SigningKey extends VerifyingKey {
 /** Keys have some hundred bytes. */
 const limit = 64 * 1024;
 
+export const noKeys: Keys = { sign: undefined, verify: undefined };
+
 /** @throws TsbuildError TSB_USAGE_CACHE_KEY */
 export async function readKeys(paths: Pick<BuildOptions, 'cacheSign' | 'cacheVerify'>): Promise<Keys> {
   const { cacheSign, cacheVerify } = paths;

@@ -80,10 +80,12 @@ for (const name of api.byHand)
     }
   });
 
-test('every type of output', () => {
-  const kinds = [...types.matchAll(/\{ type: '(\w+)'/g)].map(([, kind = '']) => kind);
-  assert.deepEqual([...tableAfter('`OutputSpec` is').keys()].sort(), kinds.sort());
-});
+for (const name of ['OutputSpec', 'CacheSource', 'CacheTarget'])
+  test(`every type of ${name}`, () => {
+    const union = new RegExp(`^export type ${name} =\n[\\s\\S]*?\n\n`, 'm').exec(types)?.[0] ?? '';
+    const kinds = [...union.matchAll(/\{ type: '(\w+)'/g)].map(([, kind = '']) => kind);
+    assert.deepEqual([...tableAfter(`\`${name}\` is`).keys()].sort(), kinds.sort());
+  });
 
 test('every event and its fields', () => {
   const source = read('packages/core/src/events.ts');

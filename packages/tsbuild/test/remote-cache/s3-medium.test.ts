@@ -11,10 +11,11 @@ import { type TestContext, test } from 'node:test';
 import { CreateBucketCommand, ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3';
 import { type Descriptor, type Digest, sha256, TsbuildError } from '@tsbuild/core';
 import type { ByteStream, Transfer } from '@tsbuild/registry';
+import { parseCacheTo } from '../../src/cli/cache-spec.js';
 import type { CacheDocument } from '../../src/remote-cache/medium.js';
 import { openBucket } from '../../src/remote-cache/s3-bucket.js';
 import { s3Medium } from '../../src/remote-cache/s3-medium.js';
-import { s3Options } from '../../src/remote-cache/s3-options.js';
+import { type S3Options, s3Options } from '../../src/remote-cache/s3-options.js';
 
 const server = process.env['TSBUILD_TEST_S3'] ?? '';
 const withServer = { skip: server === '' && 'no S3 server: npm test starts one' };
@@ -47,7 +48,14 @@ function client(given: Record<string, string>): S3Client {
   });
 }
 
-const medium = (given: Record<string, string>) => s3Medium(s3Options(given, {}));
+function options(given: Record<string, string>): S3Options {
+  const text = Object.entries(given).map(([name, value]) => `${name}=${value}`);
+  const target = parseCacheTo(['type=s3', ...text].join(','));
+  assert.ok(target?.type === 's3');
+  return s3Options(target, {});
+}
+
+const medium = (given: Record<string, string>) => s3Medium(options(given));
 
 function blobOf(bytes: Uint8Array): Descriptor {
   return { mediaType: 'application/vnd.oci.image.layer.v1.tar', digest: sha256(bytes), size: bytes.length };
@@ -135,7 +143,7 @@ test('the layout in the bucket is that of BuildKit', withServer, async () => {
     { signal },
   );
 
-  const bucket = openBucket({ ...s3Options(given, {}), insecureRegistries: [] });
+  const bucket = openBucket({ ...options(given), insecureRegistries: [] });
   const object = async (key: string) => {
     const answer = await bucket.get(key, 0, signal);
     return answer && (await read(answer.body as ByteStream)).toString('utf8');
@@ -164,11 +172,11 @@ test('a blob of another size is written again; an old one is touched', withServe
   const given = await attributes();
   const bytes = randomOf(13 * mebibyte);
   const blob = blobOf(bytes);
-  const bucket = openBucket({ ...s3Options(given, {}), insecureRegistries: [] });
+  const bucket = openBucket({ ...options(given), insecureRegistries: [] });
   const key = `blobs/${blob.digest}`;
   await bucket.put(key, bytes.subarray(0, 100), signal);
   const put = (more: Record<string, string>, copyLimit?: number) =>
-    s3Medium({ ...s3Options({ ...given, ...more }, {}), ...(copyLimit ? { copyLimit } : {}) }).put(
+    s3Medium({ ...options({ ...given, ...more }), ...(copyLimit ? { copyLimit } : {}) }).put(
       blob,
       () => chunk(bytes),
       { signal },
@@ -212,7 +220,7 @@ test('an upload that is aborted, or whose bytes fail, leaves nothing', withServe
     put(() => generated(size + 1, 99_991)),
     { code: 'TSB_INTEGRITY_SIZE' },
   );
-  const bucket = openBucket({ ...s3Options(given, {}), insecureRegistries: [] });
+  const bucket = openBucket({ ...options(given), insecureRegistries: [] });
   assert.equal(await bucket.head(`blobs/${blob.digest}`, signal), undefined);
   const uploads = await client(given).send(
     new ListMultipartUploadsCommand({ Bucket: given['bucket'] ?? '' }),

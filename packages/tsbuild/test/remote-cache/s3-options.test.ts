@@ -1,6 +1,8 @@
 /** Attributes of type=s3, and the form of its documents. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { CacheTarget } from '../../src/api/types.js';
+import { parseCacheFrom, parseCacheTo } from '../../src/cli/cache-spec.js';
 import type { CacheDocument } from '../../src/remote-cache/medium.js';
 import { fromObject, toObject } from '../../src/remote-cache/s3-document.js';
 import { s3Options } from '../../src/remote-cache/s3-options.js';
@@ -20,64 +22,87 @@ const defaults = {
 };
 
 test('attributes become options', () => {
-  const cases: [Record<string, string>, Record<string, string>, object][] = [
-    [{ bucket: 'b' }, {}, {}],
-    [{}, { AWS_BUCKET: 'env', AWS_REGION: 'eu-west-1' }, { bucket: 'env', region: 'eu-west-1' }],
-    [{ bucket: 'b', region: 'r' }, { AWS_BUCKET: 'env', AWS_REGION: 'e' }, { region: 'r' }],
-    [{ bucket: 'b', name: 'x;y' }, {}, { names: ['x', 'y'] }],
+  const cases: [string, Record<string, string>, object][] = [
+    ['bucket=b', {}, {}],
+    ['mode=max', { AWS_BUCKET: 'env', AWS_REGION: 'eu-west-1' }, { bucket: 'env', region: 'eu-west-1' }],
+    ['bucket=b,region=r', { AWS_BUCKET: 'env', AWS_REGION: 'e' }, { region: 'r' }],
+    ['bucket=b,name=x;y', {}, { names: ['x', 'y'] }],
     [
-      { bucket: 'b', prefix: 'p/', blobs_prefix: '', manifests_prefix: 'm/' },
+      'bucket=b,prefix=p/,blobs_prefix=,manifests_prefix=m/',
       {},
       { prefix: 'p/', blobsPrefix: '', manifestsPrefix: 'm/' },
     ],
     [
-      { bucket: 'b', endpoint_url: 'http://minio:9000', use_path_style: 'true' },
+      'bucket=b,endpoint_url=http://minio:9000,use_path_style=true',
       {},
       { endpoint: new URL('http://minio:9000'), usePathStyle: true, region: 'us-east-1' },
     ],
     [
-      { bucket: 'b', access_key_id: 'i', secret_access_key: 's' },
+      'bucket=b,access_key_id=i,secret_access_key=s',
       {},
       { credentials: { accessKeyId: 'i', secretAccessKey: 's' } },
     ],
     [
-      { bucket: 'b', access_key_id: 'i', secret_access_key: 's', session_token: 't' },
+      'bucket=b,access_key_id=i,secret_access_key=s,session_token=t',
       {},
       { credentials: { accessKeyId: 'i', secretAccessKey: 's', sessionToken: 't' } },
     ],
     [
-      { bucket: 'b', touch_refresh: '1h30m', upload_parallelism: '9' },
+      'bucket=b,touch_refresh=1h30m,upload_parallelism=9',
       {},
       { touchRefreshMs: 5_400_000, uploadParallelism: 9 },
     ],
+    ['bucket=b,touch_refresh=0', {}, { touchRefreshMs: 0 }],
   ];
-  for (const [given, env, wanted] of cases)
-    assert.deepEqual(s3Options(given, env), { ...defaults, ...wanted });
+  for (const [text, env, wanted] of cases) {
+    assert.deepEqual(s3Options(target(text), env), { ...defaults, ...wanted }, text);
+  }
 });
 
+function target(text: string): Extract<CacheTarget, { type: 's3' }> {
+  const parsed = parseCacheTo(`type=s3,${text}`);
+  assert.ok(parsed?.type === 's3');
+  return parsed;
+}
+
 test('wrong attributes are errors before anything runs, and show no key', () => {
-  const cases: [Record<string, string>, RegExp][] = [
-    [{}, /bucket= is missing/],
-    [{ bucket: 'b', buket: 'x' }, /unknown attribute "buket".*bucket/],
-    [{ bucket: 'b', name: ';' }, /name= holds no name/],
-    [{ bucket: 'b', endpoint_url: 'minio:9000' }, /endpoint_url/],
-    [{ bucket: 'b', endpoint_url: 'https://user:hush@minio' }, /endpoint_url/],
-    [{ bucket: 'b', secret_access_key: 'hush' }, /access_key_id and secret_access_key go together/],
-    [{ bucket: 'b', access_key_id: 'i' }, /go together/],
-    [{ bucket: 'b', session_token: 'hush' }, /go together/],
-    [{ bucket: 'b', use_path_style: 'yes' }, /use_path_style/],
-    [{ bucket: 'b', touch_refresh: 'soon' }, /touch_refresh is "soon"/],
-    [{ bucket: 'b', upload_parallelism: '0' }, /upload_parallelism/],
-    [{ bucket: 'b', upload_parallelism: 'many' }, /upload_parallelism/],
+  const cases: [string, RegExp][] = [
+    ['mode=max', /bucket= is missing/],
+    ['bucket=b,buket=x', /unknown attribute "buket" \(did you mean bucket\?\)/],
+    ['bucket=b,secret_access_key=hush,access_key_id=i,nosuch=1', /unknown attribute "nosuch"/],
+    ['bucket=b,session_token=hush,mode=some', /unknown mode/],
+    ['bucket=b,name=;', /name= holds no name/],
+    ['bucket=b,endpoint_url=minio:9000', /endpoint_url/],
+    ['bucket=b,endpoint_url=https://user:hush@minio', /endpoint_url/],
+    ['bucket=b,secret_access_key=hush', /access_key_id and secret_access_key go together/],
+    ['bucket=b,access_key_id=i', /go together/],
+    ['bucket=b,session_token=hush', /go together/],
+    ['bucket=b,use_path_style=yes', /use_path_style is true or false/],
+    ['bucket=b,touch_refresh=soon', /touch_refresh is no time/],
+    ['bucket=b,upload_parallelism=0', /upload_parallelism/],
+    ['bucket=b,upload_parallelism=many', /upload_parallelism/],
   ];
-  for (const [given, message] of cases) {
+  for (const [text, message] of cases) {
     assert.throws(
-      () => s3Options(given, {}),
+      () => s3Options(target(text), {}),
       (error: Error & { code?: string }) =>
-        error.code === 'TSB_USAGE_CACHE_S3' && message.test(error.message) && !error.message.includes('hush'),
+        error.code === 'TSB_USAGE_BAD_CACHE' &&
+        message.test(error.message) &&
+        !error.message.includes('hush'),
       message.source,
     );
   }
+});
+
+test('a source takes what a target takes', () => {
+  const text = 'type=s3,bucket=b,region=r,name=n,use_path_style=1,touch_refresh=1h,upload_parallelism=2';
+  assert.deepEqual(parseCacheFrom(text), {
+    type: 's3',
+    bucket: 'b',
+    region: 'r',
+    name: 'n',
+    usePathStyle: true,
+  });
 });
 
 const digest = (digit: string) => `sha256:${digit.repeat(64)}` as CacheDocument['blobs'][number]['digest'];

@@ -54,17 +54,13 @@ for (const [kind, pair] of [
   test(`a cache signed with ${kind} holds`, async () => {
     const text = signDocument(document, await readSigningKey(pair.key), time);
     const keys = [await readVerifyingKey(other.pub), await readVerifyingKey(pair.pub)];
-    verifyDocument(text, keys, 'it');
+    verifyDocument(text, keys);
     // What media may do on the way: another order, annotations of their own.
-    verifyDocument({ ...text, blobs: [own, layer] }, keys, 'it');
-    verifyDocument(
-      { ...text, annotations: { ...text.annotations, 'org.example': 'else', more: '1' } },
-      keys,
-      'it',
-    );
+    verifyDocument({ ...text, blobs: [own, layer] }, keys);
+    verifyDocument({ ...text, annotations: { ...text.annotations, 'org.example': 'else', more: '1' } }, keys);
     const { annotations } = layer;
     const turned = { ...layer, annotations: Object.fromEntries(Object.entries(annotations).reverse()) };
-    verifyDocument({ ...text, blobs: [turned, own] }, keys, 'it');
+    verifyDocument({ ...text, blobs: [turned, own] }, keys);
   });
 }
 
@@ -249,20 +245,19 @@ test('every change of a signed cache is noticed', async () => {
     ['an annotation of ours more', annotated({ 'dev.tsbuild.more': '' }), /annotations were changed/],
   ];
   const keys = [await readVerifyingKey(ed25519.pub)];
-  verifyDocument(good, keys, 'it');
+  verifyDocument(good, keys);
   for (const [name, changed, why] of cases) {
     assert.throws(
-      () => verifyDocument(changed, keys, 'type=registry,ref=a/b:c'),
+      () => verifyDocument(changed, keys),
       (error: TsbuildError) => {
         assert.equal(error.code, 'TSB_INTEGRITY_CACHE_SIGNATURE', name);
-        assert.match(error.message, /^type=registry,ref=a\/b:c is not used: /, name);
         assert.match(error.message, why, name);
         return true;
       },
       name,
     );
   }
-  assert.throws(() => verifyDocument(good, [], 'it'), { code: 'TSB_INTEGRITY_CACHE_SIGNATURE' });
+  assert.throws(() => verifyDocument(good, []), { code: 'TSB_INTEGRITY_CACHE_SIGNATURE' });
 });
 
 test('a medium signs what is published and verifies what is loaded', async () => {

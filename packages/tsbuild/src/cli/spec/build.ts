@@ -194,14 +194,14 @@ export const buildSpec: CommandSpec = {
       type: 'list',
       value: 'SPEC',
       summary:
-        'Use results of a shared cache: type=registry,ref=NAME or type=local,src=FOLDER; a name alone is a registry',
+        'Use results of a shared cache: type=registry,ref=NAME, type=local,src=FOLDER or type=s3,bucket=NAME; a name alone is a registry',
     },
     {
       name: 'cache-to',
       type: 'list',
       value: 'SPEC',
       summary:
-        'Write a shared cache: type=registry,ref=NAME, type=local,dest=FOLDER or type=inline; mode=max for all stages',
+        'Write a shared cache: type=registry,ref=NAME, type=local,dest=FOLDER, type=s3,bucket=NAME or type=inline; mode=max for all stages',
     },
     {
       name: 'cache-sign',
