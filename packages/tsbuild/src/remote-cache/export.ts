@@ -30,13 +30,18 @@ export async function stepsToExport(
 ): Promise<SolvedStep[]> {
   const byKey = new Map<Digest, SolvedStep>();
   for (const { ref, steps } of solved) {
-    const inResult = new Set(ref.layers.map(({ snapshot }) => snapshot));
+    const inResult = new Set(ref.layers.map(nameOf));
     for (const step of await steps()) {
-      const takes = mode === 'max' || step.ref.layers.every(({ snapshot }) => inResult.has(snapshot));
+      const takes = mode === 'max' || step.ref.layers.every((layer) => inResult.has(nameOf(layer)));
       if (takes) byKey.set(step.key, step);
     }
   }
   return [...byKey.values()];
+}
+
+/** A layer on scratch (COPY --link) and the same on others are two snapshots of one blob. */
+function nameOf({ diffId, snapshot }: LayerRef): string {
+  return diffId ?? snapshot;
 }
 
 /**

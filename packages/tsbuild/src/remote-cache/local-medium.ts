@@ -1,11 +1,11 @@
 /** A cache in a folder, an OCI image layout as BuildKit's type=local writes it. */
 import { randomBytes } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { type Descriptor, type Digest, hexOf, mediaTypes, TsbuildError } from '@tsbuild/core';
 import { decodeIndex, verifyBytes } from '@tsbuild/registry';
 import { configLimit, readCacheManifest, unusable, writeCacheManifest } from './manifest.js';
+import { readFileStream } from '../store/read-stream.js';
 import type { CacheMedium } from './medium.js';
 import { once } from './registry-medium.js';
 
@@ -65,7 +65,7 @@ export function localMedium(options: LocalMediumOptions): CacheMedium {
       return { config: await readBlob(cache.config), blobs: cache.blobs, annotations: cache.annotations };
     },
     async open(blob) {
-      return createReadStream(pathOf(blob.digest), { highWaterMark: 1 << 20 });
+      return readFileStream(pathOf(blob.digest));
     },
     async put(blob, source, { signal }) {
       const there = await stat(pathOf(blob.digest)).catch(() => undefined);

@@ -1,10 +1,10 @@
 /** Reads a user's OCI layout folder (image-spec image-layout.md); never writes to it. */
-import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Descriptor, type Digest, hexOf, sha256, suggest, TsbuildError } from '@tsbuild/core';
 import { type ByteStream, decodeIndex } from '@tsbuild/registry';
 import type { ReadDocument } from '../image/read.js';
+import { readFileStream } from '../store/read-stream.js';
 
 export interface Layout {
   /** The image a tag or digest names; without either the only one, or `latest`. */
@@ -49,7 +49,7 @@ export async function openLayout(path: string): Promise<Layout> {
       }
       return bytes;
     },
-    open: (blob) => createReadStream(blobPath(blob.digest), { highWaterMark: 1 << 20 }),
+    open: (blob) => readFileStream(blobPath(blob.digest)),
   };
 }
 

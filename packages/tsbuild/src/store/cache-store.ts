@@ -80,6 +80,7 @@ export function isDescriptor(value: unknown): value is Descriptor {
     isObject(value) &&
     isDigest(value.digest) &&
     Number.isSafeInteger(value.size) &&
+    (value.size as number) >= 0 &&
     typeof value.mediaType === 'string'
   );
 }

@@ -1,9 +1,9 @@
 /** Content that no earlier pack holds, into packs of a few MiB: spooled to files, so that uploads can lag behind. */
-import { createReadStream } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Descriptor, Digest } from '@tsbuild/core';
 import { type ByteStream, compress, measure } from '@tsbuild/registry';
+import { readFileStream } from '../../store/read-stream.js';
 import { isDense } from './dense.js';
 import { packing, packType } from './media-types.js';
 import { packTarget, type Place } from './reuse.js';
@@ -57,7 +57,7 @@ export function packWriter(
     await writeFile(path, blob.stream);
     Object.assign(whole, blob.result());
     const { mediaType, digest, size } = whole;
-    ready({ mediaType, digest, size }, () => createReadStream(path, { highWaterMark: 1 << 20 }));
+    ready({ mediaType, digest, size }, () => readFileStream(path));
   }
 
   return {
