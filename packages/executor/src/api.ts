@@ -31,7 +31,7 @@ export interface ExecutorOptions {
   /** Opens the blob of a layer that is no image's of this build, as its uncompressed tar stream. */
   openBlob?(blob: Descriptor, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
   /** Content digest of a part of a ref that shared caches brought, by its `contentKey`; saves fetching the ref. */
-  knownContent?(key: Digest): Digest | undefined;
+  knownContent?(key: Digest, ref: Ref): Digest | undefined;
   /** Opens a URL; redirects followed; conditional requests are the executor's business. */
   fetchUrl(url: string, headers: Record<string, string>, signal: AbortSignal): Promise<HttpResponse>;
   /** Value of a secret, or undefined. */

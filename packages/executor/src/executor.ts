@@ -205,7 +205,7 @@ async function contentDigest(
   }
   const key = contentKey(input.ref, selector);
   // Believed only of what came from the same caches: then the results that come of it are marked as theirs, too.
-  const known = importedBy([input.ref]).length > 0 ? options.knownContent?.(key) : undefined;
+  const known = importedBy([input.ref]).length > 0 ? options.knownContent?.(key, input.ref) : undefined;
   if (known !== undefined) return known;
   return memoised(join(root, 'cache', 'content'), key, async () => {
     await makeReal(parts, input.ref, context);

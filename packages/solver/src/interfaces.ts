@@ -135,8 +135,13 @@ export interface CacheRecord {
 export interface CacheStore {
   get(key: Digest): Promise<CacheRecord | undefined>;
   put(record: CacheRecord): Promise<void>;
+  /** The step's result in a cache that has other names for steps than keys; asked where no record has the key. */
+  find?(vertex: Vertex, key: Digest, known: KnownInput): Promise<CacheRecord | undefined>;
   /** Waits until this process alone (and this caller alone in it) works on the key. */
   lock(key: Digest, signal: AbortSignal): Promise<{ release(): void }>;
 }
+
+/** What a vertex gave in this build, if that was needed; it makes nothing. */
+export type KnownInput = (id: VertexId) => Promise<Input | undefined>;
 
 export type { BuildEvent };

@@ -2,7 +2,7 @@
 import type { EventSink } from '@tsbuild/core';
 import type { Digest } from '@tsbuild/core';
 import type { KnownStep } from '../explain/trace.js';
-import type { CacheStore, Ref, Selector, Worker } from '../interfaces.js';
+import type { CacheStore, KnownInput, Ref, Selector, Worker } from '../interfaces.js';
 import type { Vertex, VertexId } from '../ops.js';
 import type { BuildPlan } from '../plan.js';
 
@@ -45,6 +45,7 @@ export interface Solved {
   ref: Ref;
   /** Every step of the plan with a result that can be had, inputs before users: what a shared cache can be given. */
   steps(): Promise<SolvedStep[]>;
+  known: KnownInput;
 }
 
 export interface SolvedStep {

@@ -41,6 +41,7 @@ export async function solve(options: SolveOptions): Promise<Solved[]> {
           for (const id of plan.vertices.keys()) outcomes.push(await solver.outcome(id));
           return outcomes.filter((step) => step !== undefined);
         },
+        known: (id: VertexId) => solver.known(id),
       })),
     );
     // A base that was made in advance may still run: it is not needed any more.

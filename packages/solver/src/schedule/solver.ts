@@ -7,7 +7,7 @@
  */
 import type { Digest, EventSink } from '@tsbuild/core';
 import pLimit from 'p-limit';
-import type { CacheStore, Input, Ref, StepContext, StepResult, Worker } from '../interfaces.js';
+import type { CacheRecord, CacheStore, Input, Ref, StepContext, StepResult, Worker } from '../interfaces.js';
 import { fileKey, imageKey, mergeKey, runKey, scratchKey, sourceKey } from '../keys/op-key.js';
 import type { FileOp, RunOp, Vertex, VertexId } from '../ops.js';
 import { Anticipation } from './anticipation.js';
@@ -76,9 +76,22 @@ export class Solver {
     const key = await known;
     // What was made in advance and then not needed was stopped.
     const made = await this.#refs.get(id)?.catch(() => undefined);
-    const ref = made ?? (await this.#parts.cache.get(key))?.ref;
+    const ref = made ?? (await this.#record(vertex, key))?.ref;
     if (ref === undefined || !(await this.#parts.worker.hold(ref))) return undefined;
     return { vertex, key, ref, reads: this.#reads.get(id) ?? [] };
+  }
+
+  /** What the vertex gave, if it was needed. */
+  async known(id: VertexId): Promise<Input | undefined> {
+    const { op } = this.#vertex(id);
+    if (op.kind === 'local') return { type: 'local', name: op.name };
+    const ref = await this.#refs.get(id)?.catch(() => undefined);
+    return ref && { type: 'ref', ref };
+  }
+
+  async #record(vertex: Vertex, key: Digest): Promise<CacheRecord | undefined> {
+    const { cache } = this.#parts;
+    return (await cache.get(key)) ?? (await cache.find?.(vertex, key, (id) => this.known(id)));
   }
 
   #once<T>(memo: Map<VertexId, Promise<T>>, id: VertexId, make: () => Promise<T>): Promise<T> {
@@ -300,8 +313,8 @@ export class Solver {
 
   /** A record counts only if all its snapshots can be held. */
   async #lookUp(step: Step, key: Digest): Promise<Ref | undefined> {
-    const { cache, worker } = this.#parts;
-    const record = await cache.get(key);
+    const { worker } = this.#parts;
+    const record = await this.#record(step, key);
     if (record === undefined) return undefined;
     if (await worker.hold(record.ref)) return record.ref;
     // Layers of the image can be had again; they are needed whether the step runs or not.
