@@ -74,8 +74,8 @@ export interface Executor extends Worker {
     signal: AbortSignal,
   ): Promise<LayerRef>;
   /**
-   * Digest of the selected files as BuildKit's cache has it; undefined where a path is not there. Kept like
-   * contentDigest's.
+   * Digest of the selected files as BuildKit's cache has it; undefined where a path is not there, or where layers would
+   * have to be fetched first. Kept like contentDigest's.
    */
   buildkitDigest(
     input: Input,

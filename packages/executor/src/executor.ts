@@ -231,6 +231,7 @@ async function buildkitDigest(
     return digestBuildkit(tree, selectors, { hashHeaded, fromContext: true }, signal);
   }
   return memoised(join(root, 'cache', 'content'), contentKey(input.ref, selectors), async () => {
+    if (!input.ref.layers.every(({ snapshot }) => snapshotter.exists(snapshot))) return undefined;
     const view = await snapshotter.view(idsOf(input.ref), signal);
     try {
       const tree: Tree = { root: view.fd, crossMounts: false };

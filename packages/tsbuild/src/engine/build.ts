@@ -13,6 +13,7 @@ import {
   writeOutputs,
   type WrittenOutputs,
 } from '../export/outputs.js';
+import { BuildkitFinder } from '../remote-cache/buildkit-import.js';
 import { withImports } from '../remote-cache/imports.js';
 import { checkCaches } from '../remote-cache/media.js';
 import { readKeys } from '../remote-cache/signing-keys.js';
@@ -172,7 +173,9 @@ async function solvePlans(
   }
   const { emit, signal } = context;
   const { executor: worker, store } = workshop;
-  const cache = withImports(store.steps, workshop.imports);
+  const vertices = new Map(plans.flatMap((plan) => [...plan.vertices]));
+  const finder = new BuildkitFinder(vertices, worker.buildkitDigest, signal);
+  const cache = withImports(store.steps, workshop.imports, finder);
   const name = projectOf(options);
   const trace = recordTrace(store.root, plans, name);
   const explained = options.explain

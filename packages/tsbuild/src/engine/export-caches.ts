@@ -1,10 +1,13 @@
 /** After a build: writes the caches of --cache-to, each shown as a step. */
+import type { Ref } from '@tsbuild/solver';
 import type { BuildOptions, CacheTarget } from '../api/types.js';
 import type { SolvedImage } from '../export/image.js';
 import { createLayerPacker, type LayerEncoding, layerWork } from '../export/layers.js';
 import { mountSources } from '../export/mount-sources.js';
 import { transferTo } from '../image/fetch.js';
-import { exportCache, stepsToExport } from '../remote-cache/export.js';
+import { encodeBuildkitConfig } from '../remote-cache/buildkit-config.js';
+import { buildkitConfigOf } from '../remote-cache/buildkit-export.js';
+import { distinctSteps, exportCache, stepsToExport } from '../remote-cache/export.js';
 import { targetMedium } from '../remote-cache/media.js';
 import type { CacheMedium } from '../remote-cache/medium.js';
 import type { OperationContext } from './context.js';
@@ -53,10 +56,22 @@ async function exportTo(
   const packer = createLayerPacker({ store, executor, fetchBlob: fetchLayer });
   const name = `exporting cache to ${placeNames[target.type]}`;
   await withStep(emit, { id: step, name, signal }, async (id) => {
-    const steps = await stepsToExport(images, target.mode ?? 'min');
-    await exportCache(steps, medium, cacheEncoding(target), {
+    const encoding = cacheEncoding(target);
+    const work = layerWork(emit, id, signal);
+    const parts = await Promise.all(
+      images.map(async (image) => ({ image, steps: await stepsToExport(image, target.mode ?? 'min') })),
+    );
+    const blobsOf = async (ref: Ref) => {
+      const blobs = await Promise.all(ref.layers.map((_, at) => packer.blob(ref, at, encoding, work)));
+      return blobs.map(({ digest }) => digest);
+    };
+    const config = encodeBuildkitConfig(
+      await buildkitConfigOf(parts, blobsOf, executor.buildkitDigest, signal),
+    );
+    const steps = distinctSteps(parts.flatMap((part) => part.steps));
+    await exportCache(steps, config, medium, encoding, {
       packer,
-      work: layerWork(emit, id, signal),
+      work,
       async *openBlob(blob) {
         await fetchLayer(blob, signal);
         yield* store.content.open(blob);

@@ -106,7 +106,7 @@ export async function openWorkshop(options: WorkshopOptions, context: OperationC
       await fetchLayer(blob, signal);
       return decompressStream(store.content.open(blob));
     },
-    knownContent: (key) => imports.content(key),
+    knownContent: (key, ref) => imports.content(key, ref),
     fetchUrl: registries.fetchUrl,
     secret: options.secret ?? (async () => undefined),
     sshAgent: options.sshAgent ?? (() => undefined),

@@ -1,5 +1,6 @@
 /** Makes the image of a solved build: layer blobs, configs, manifests and, for several platforms, an index. */
 import { type Descriptor, type Digest, formatPlatform, type Platform } from '@tsbuild/core';
+import type { Executor } from '@tsbuild/executor';
 import { encodeConfig, finalizeImage, type Solved } from '@tsbuild/solver';
 import type { Compression, ImageAttributes } from '../api/types.js';
 import { inlineMembersOf } from '../remote-cache/export.js';
@@ -19,8 +20,8 @@ export interface ImageForm {
   docker: boolean;
   clampSeconds: number | undefined;
   annotations: Record<string, string>;
-  /** Whether the image's config holds the cache of its steps. */
-  inlineCache: boolean;
+  /** Set where the image's config holds the cache of its steps. */
+  inlineCache: Executor['buildkitDigest'] | undefined;
 }
 
 /** An image in the store's content, without a name yet. */
@@ -34,7 +35,11 @@ export interface WrittenImage {
 export function imageForm(
   attributes: ImageAttributes,
   defaults: { compression: Compression; docker: boolean },
-  build: { annotations: Record<string, string>; sourceDateEpoch: number | undefined; inlineCache: boolean },
+  build: {
+    annotations: Record<string, string>;
+    sourceDateEpoch: number | undefined;
+    inlineCache: Executor['buildkitDigest'] | undefined;
+  },
 ): ImageForm {
   return {
     compression: attributes.compression ?? defaults.compression,
@@ -85,7 +90,7 @@ async function writePlatform(
   const diffIds = await Promise.all(
     ref.layers.map((_, index) => packer.diffId(ref, index, form.clampSeconds, work)),
   );
-  const cache = form.inlineCache ? await inlineMembersOf(image, { packer, work }) : {};
+  const cache = form.inlineCache ? await inlineMembersOf(image, { packer, work }, form.inlineCache) : {};
   const config = encodeConfig({ ...finalizeImage(plan, ref, diffIds), ...cache });
   const annotations = splitAnnotations(form.annotations, formatPlatform(platform));
   const configBlob = configDescriptor(config, form.docker);

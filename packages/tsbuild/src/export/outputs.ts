@@ -135,7 +135,9 @@ function createExporter({ workshop, images, tags, options, context }: OutputWork
     const form = imageForm(output, defaults, {
       annotations: options.annotations ?? {},
       sourceDateEpoch,
-      inlineCache: options.cacheTo?.some(({ type }) => type === 'inline') === true,
+      inlineCache: options.cacheTo?.some(({ type }) => type === 'inline')
+        ? executor.buildkitDigest
+        : undefined,
     });
     return writeImage(store, packer, images, form, layerWork(emit, id, signal));
   };

@@ -1,10 +1,12 @@
 /** Writes the results of a build into a shared cache: layers as blobs, then the documents that name them. */
 import pLimit from 'p-limit';
 import { type Descriptor, type Digest, sha256 } from '@tsbuild/core';
-import { contentKey, snapshotIdOf } from '@tsbuild/executor';
+import { contentKey, type Executor, snapshotIdOf } from '@tsbuild/executor';
 import type { ByteStream, TransferOptions } from '@tsbuild/registry';
 import type { LayerRef, Ref, Solved, SolvedStep } from '@tsbuild/solver';
 import type { LayerEncoding, LayerPacker, LayerWork } from '../export/layers.js';
+import { encodeInlineRecords } from './buildkit-config.js';
+import { buildkitConfigOf, onLayersOf } from './buildkit-export.js';
 import { type CacheIndexDocument, indexMediaType, type LayerNode } from './cache-index.js';
 import type { CacheMedium } from './medium.js';
 import { inlineMembers } from './inline.js';
@@ -21,22 +23,22 @@ export interface ExportTools {
 }
 
 /**
- * The steps that a mode takes, of all platforms.
+ * The steps of one platform that a mode takes.
  * @param mode `min`: the steps whose layers are in the result; `max`: all steps
  */
 export async function stepsToExport(
-  solved: readonly Pick<Solved, 'ref' | 'steps'>[],
+  { ref, steps }: Pick<Solved, 'ref' | 'steps'>,
   mode: 'min' | 'max',
 ): Promise<SolvedStep[]> {
-  const byKey = new Map<Digest, SolvedStep>();
-  for (const { ref, steps } of solved) {
-    const inResult = new Set(ref.layers.map(nameOf));
-    for (const step of await steps()) {
-      const takes = mode === 'max' || step.ref.layers.every((layer) => inResult.has(nameOf(layer)));
-      if (takes) byKey.set(step.key, step);
-    }
-  }
-  return [...byKey.values()];
+  const all = await steps();
+  if (mode === 'max') return all;
+  const inResult = new Set(ref.layers.map(nameOf));
+  return all.filter((step) => step.ref.layers.every((layer) => inResult.has(nameOf(layer))));
+}
+
+/** Equal steps once. */
+export function distinctSteps(steps: readonly SolvedStep[]): SolvedStep[] {
+  return [...new Map(steps.map((step) => [step.key, step])).values()];
 }
 
 /** A layer on scratch (COPY --link) and the same on others are two snapshots of one blob. */
@@ -127,9 +129,13 @@ async function packAll(
   );
 }
 
-/** @returns what was uploaded, bytes */
+/**
+ * @param config BuildKit's
+ * @returns what was uploaded, bytes
+ */
 export async function exportCache(
   steps: readonly SolvedStep[],
+  config: Buffer,
   medium: CacheMedium,
   encoding: LayerEncoding,
   tools: ExportTools,
@@ -142,10 +148,14 @@ export async function exportCache(
     size: indexBytes.length,
   };
   const layers = new Map<Digest, Descriptor>();
-  for (const { blob, diffId } of index.layers) {
+  for (const { blob, diffId, createdAt } of index.layers) {
     if (blob === undefined) continue;
     const { mediaType, digest, size } = blob;
-    layers.set(digest, { mediaType, digest, size, annotations: { 'containerd.io/uncompressed': diffId } });
+    const annotations = {
+      ...(createdAt === undefined ? {} : { 'buildkit/createdat': createdAt }),
+      'containerd.io/uncompressed': diffId,
+    };
+    layers.set(digest, { mediaType, digest, size, annotations });
   }
   let uploaded = 0;
   const put = async (blob: Descriptor, open: () => ByteStream) => {
@@ -161,7 +171,6 @@ export async function exportCache(
     ),
   );
   await put(indexBlob, () => once(indexBytes));
-  const config = Buffer.from(JSON.stringify({ layers: [], records: [] }));
   const blobs = [...layers.values(), indexBlob];
   await medium.publish({ config, blobs, annotations: {} }, tools.transfer);
   return { uploaded, blobs: blobs.length };
@@ -172,14 +181,19 @@ export async function exportCache(
  * those stages' layers they are built again, and their content is known then.
  */
 export async function inlineMembersOf(
-  image: Pick<Solved, 'ref' | 'steps'>,
-  tools: Pick<ExportTools, 'packer' | 'work'>,
+  image: Solved,
+  { packer, work }: Pick<ExportTools, 'packer' | 'work'>,
+  buildkitDigest: Executor['buildkitDigest'],
 ): Promise<Record<string, string>> {
-  const steps = await stepsToExport([image], 'min');
+  const steps = await stepsToExport(image, 'min');
   const index = await indexOf(
-    steps.map((step) => ({ ...step, reads: [] })),
-    tools,
+    distinctSteps(steps).map((step) => ({ ...step, reads: [] })),
+    { packer, work },
     undefined,
   );
-  return inlineMembers(Buffer.from(JSON.stringify(index)));
+  const diffIdsOf = (ref: Ref) =>
+    Promise.all(ref.layers.map((_, at) => packer.diffId(ref, at, undefined, work)));
+  const config = await buildkitConfigOf([{ image, steps }], diffIdsOf, buildkitDigest, work.signal);
+  const records = onLayersOf(config, await diffIdsOf(image.ref));
+  return inlineMembers(Buffer.from(JSON.stringify(index)), encodeInlineRecords(records));
 }

@@ -3,13 +3,13 @@
  * only: results from them, and results made from those, are marked with the cache's name and count in no build that
  * does not name it (docs/caching.md, "Shared caches"). Any failure is a warning and a miss.
  */
-import type { Descriptor, Digest } from '@tsbuild/core';
-import { TsbuildError } from '@tsbuild/core';
+import { type Descriptor, type Digest, sha256, TsbuildError } from '@tsbuild/core';
 import { collect, type ByteStream, type TransferOptions } from '@tsbuild/registry';
-import type { CacheRecord, CacheStore, LayerRef } from '@tsbuild/solver';
+import type { CacheRecord, CacheStore, LayerRef, Ref } from '@tsbuild/solver';
 import type { OperationContext } from '../engine/context.js';
 import { withStep } from '../engine/step.js';
 import type { Store } from '../store/open.js';
+import { type BuildkitCache, buildkitCaches, type BuildkitFinder } from './buildkit-import.js';
 import { type CacheIndex, indexLimit, indexMediaType, readCacheIndex } from './cache-index.js';
 import { isInline } from './inline.js';
 import { unusable } from './manifest.js';
@@ -20,6 +20,8 @@ export interface ImportedCache {
   medium: CacheMedium;
   document: CacheDocument;
   indexes: readonly CacheIndex[];
+  /** What BuildKit wrote; none where tsbuild's own index is there. */
+  buildkit: readonly BuildkitCache[];
   /** Blobs of its layers. */
   blobs: ReadonlyMap<Digest, Descriptor>;
 }
@@ -29,7 +31,7 @@ export interface CacheImports {
   readonly names: ReadonlySet<string>;
   readonly found: readonly ImportedCache[];
   record(key: Digest): CacheRecord | undefined;
-  content(key: Digest): Digest | undefined;
+  content(key: Digest, ref: Ref): Digest | undefined;
   has(blob: Digest): boolean;
   /** Bytes of a layer's blob, not verified. @throws TsbuildError TSB_CACHE_UNAVAILABLE when no cache gives it */
   open(blob: Descriptor, options: TransferOptions): Promise<ByteStream>;
@@ -71,12 +73,18 @@ export async function openImports(
       }
       return undefined;
     },
-    content(key) {
+    content(key, ref) {
       for (const index of found.flatMap(({ indexes }) => indexes)) {
         const digest = index.content(key);
         if (digest !== undefined) return digest;
       }
-      return undefined;
+      const { imported = [], blob } = ref.layers.at(-1) ?? {};
+      const isBuildkits = found.some(
+        ({ medium, buildkit }) => buildkit.length > 0 && imported.includes(medium.name),
+      );
+      // BuildKit's cache has no digest of content that could enter a key. Which layers the content comes from tells it,
+      // too; so no file is fetched only to find out that a step which reads it needs none.
+      return blob !== undefined && isBuildkits ? sha256(`content of layers ${key}`) : undefined;
     },
     has: (blob) => found.some(({ blobs }) => blobs.has(blob)),
     async open(blob, options) {
@@ -124,9 +132,11 @@ async function openImport(
         index === undefined ? [] : readCacheIndex(index, (diffId) => layers.get(diffId)),
       )
     : await readIndexes(medium, document, store, signal);
+  const buildkit = indexes.length > 0 ? [] : buildkitCaches(document);
   const blobs = new Map<Digest, Descriptor>();
   for (const index of indexes) for (const blob of index.blobs()) blobs.set(blob.digest, blob);
-  return { medium, document, indexes, blobs };
+  for (const { layers } of buildkit) for (const { blob } of layers.values()) blobs.set(blob.digest, blob);
+  return { medium, document, indexes, buildkit, blobs };
 }
 
 /** The document is kept in the store's content, so that the next build with the same cache does not fetch it. */
@@ -157,13 +167,22 @@ function messageOf(error: unknown): string {
 }
 
 /** The store's index with the imported caches behind it. Results that came from caches which are not named here don't count. */
-export function withImports(steps: CacheStore, imports: CacheImports): CacheStore {
+export function withImports(steps: CacheStore, imports: CacheImports, finder: BuildkitFinder): CacheStore {
   const isTrusted = ({ imported = [] }: LayerRef) => imported.every((name) => imports.names.has(name));
   return {
     async get(key) {
       const known = await steps.get(key);
       if (known?.ref.layers.every(isTrusted) === true) return known;
       return imports.record(key);
+    },
+    async find({ id, name: description }, key, known) {
+      for (const { medium, buildkit } of imports.found) {
+        for (const cache of buildkit) {
+          const result = await finder.find(cache, medium.name, id, known);
+          if (result !== undefined) return { key, ...result, description };
+        }
+      }
+      return undefined;
     },
     put: (record) => steps.put(record),
     lock: (key, signal) => steps.lock(key, signal),

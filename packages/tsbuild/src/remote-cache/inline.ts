@@ -11,14 +11,26 @@ import type { CacheDocument } from './medium.js';
 export const buildkitMember = 'moby.buildkit.cache.v0';
 export const indexMember = 'dev.tsbuild.cache.v1';
 
-/** Members for an image's config. */
-export function inlineMembers(index: Buffer): Record<string, string> {
-  return { [indexMember]: gzipSync(index, { level: 9 }).toString('base64') };
+/**
+ * Members for an image's config.
+ * @param buildkit records of BuildKit's
+ */
+export function inlineMembers(index: Buffer, buildkit: Buffer): Record<string, string> {
+  return {
+    [buildkitMember]: buildkit.toString('base64'),
+    [indexMember]: gzipSync(index, { level: 9 }).toString('base64'),
+  };
 }
 
 /** An inline cache as a document: with the index inside, and the image's layers, told by diff id, as its blobs. */
 export interface InlineCache extends CacheDocument {
-  inline: { index: Buffer | undefined; buildkit: Buffer | undefined; layers: Map<Digest, Descriptor> }[];
+  inline: {
+    index: Buffer | undefined;
+    buildkit: Buffer | undefined;
+    layers: Map<Digest, Descriptor>;
+    /** All layers in order. */
+    chain: { diffId: Digest; blob: Descriptor }[];
+  }[];
 }
 
 export async function inlineCache(
@@ -37,15 +49,17 @@ export async function inlineCache(
     const buildkit = memberOf(config, buildkitMember);
     if (index === undefined && buildkit === undefined) continue;
     const diffIds = (config.rootfs as { diff_ids?: unknown } | undefined)?.diff_ids;
-    const layers = new Map<Digest, Descriptor>();
+    const chain: { diffId: Digest; blob: Descriptor }[] = [];
     for (const [at, diffId] of (Array.isArray(diffIds) ? (diffIds as unknown[]) : []).entries()) {
-      const layer = manifest.layers[at];
-      if (isDigest(diffId) && layer !== undefined) layers.set(diffId, layer);
+      const blob = manifest.layers[at];
+      if (isDigest(diffId) && blob !== undefined) chain.push({ diffId, blob });
     }
     inline.push({
       index: index === undefined ? undefined : gunzipSync(index, { maxOutputLength: indexLimit }),
-      buildkit,
-      layers,
+      // Its records count layers, so that none may be missing.
+      buildkit: chain.length === manifest.layers.length ? buildkit : undefined,
+      layers: new Map(chain.map(({ diffId, blob }) => [diffId, blob])),
+      chain,
     });
   }
   if (inline.length === 0) return undefined;
