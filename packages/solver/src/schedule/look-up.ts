@@ -16,7 +16,7 @@ export interface LookUpOptions {
   worker: Worker;
   /** Root file system of an image whose layers are all in the store; fetches nothing. */
   presentImage(vertex: Vertex): Promise<Ref | undefined>;
-  cache: Pick<CacheStore, 'get'>;
+  cache: Pick<CacheStore, 'get' | 'find'>;
   emit: EventSink;
   signal: AbortSignal;
   observer?: Pick<StepObserver, 'keyed'>;
@@ -199,7 +199,9 @@ class Looker {
       return { waitsFor: vertex };
     };
     if (this.#ignoresCache(vertex.id)) return miss('forced');
-    const record = await this.#options.cache.get(key.value);
+    const { cache } = this.#options;
+    const record =
+      (await cache.get(key.value)) ?? (await cache.find?.(vertex, key.value, (id) => this.#known(id)));
     if (record === undefined) return miss('absent');
     if (await this.#options.worker.hold(record.ref)) return { value: record.ref };
     // A build would fetch layers of the base image again: still a hit, but one whose files can't be read now.
@@ -207,6 +209,13 @@ class Looker {
     const own = record.ref.layers.filter(({ diffId }) => diffId === undefined);
     if (image === undefined || !(await this.#options.worker.hold({ layers: own }))) return miss('unusable');
     return { waitsFor: image };
+  }
+
+  async #known(id: VertexId): Promise<Input | undefined> {
+    const { op } = this.#vertex(id);
+    if (op.kind === 'local') return { type: 'local', name: op.name };
+    const ref = await this.#refs.get(id);
+    return ref !== undefined && 'value' in ref ? { type: 'ref', ref: ref.value } : undefined;
   }
 
   #imageBelow(id: VertexId): Vertex | undefined {

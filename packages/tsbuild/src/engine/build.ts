@@ -173,8 +173,7 @@ async function solvePlans(
   }
   const { emit, signal } = context;
   const { executor: worker, store } = workshop;
-  const vertices = new Map(plans.flatMap((plan) => [...plan.vertices]));
-  const finder = new BuildkitFinder(vertices, worker.buildkitDigest, signal);
+  const finder = new BuildkitFinder(plans, worker.buildkitDigest, signal);
   const cache = withImports(store.steps, workshop.imports, finder);
   const name = projectOf(options);
   const trace = recordTrace(store.root, plans, name);

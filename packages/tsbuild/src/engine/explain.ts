@@ -11,6 +11,7 @@ import {
   type VertexId,
 } from '@tsbuild/solver';
 import type { StepExplanation } from '../api/types.js';
+import { BuildkitFinder } from '../remote-cache/buildkit-import.js';
 import { withImports } from '../remote-cache/imports.js';
 import { findTraces, type TraceName } from '../store/trace-store.js';
 import type { OperationContext } from './context.js';
@@ -77,7 +78,11 @@ export async function explainPlans(
     plans,
     worker: executor,
     presentImage: async ({ op }) => (op.kind === 'image' ? await executor.presentImage(op) : undefined),
-    cache: withImports(store.steps, workshop.imports),
+    cache: withImports(
+      store.steps,
+      workshop.imports,
+      new BuildkitFinder(plans, executor.buildkitDigest, signal),
+    ),
     emit,
     signal,
     observer: { keyed: (step) => explainer.keyed(step) },

@@ -1,7 +1,7 @@
 /** Caches that BuildKit wrote, as places to find the results of steps in. */
 import { type Descriptor, type Digest, isDigest } from '@tsbuild/core';
 import { type Executor, snapshotIdOf } from '@tsbuild/executor';
-import type { KnownInput, LayerRef, Ref, Vertex, VertexId } from '@tsbuild/solver';
+import type { BuildPlan, KnownInput, LayerRef, Ref, Vertex, VertexId } from '@tsbuild/solver';
 import {
   type BuildkitConfig,
   type BuildkitResult,
@@ -89,11 +89,11 @@ export class BuildkitFinder {
   readonly #signal: AbortSignal;
 
   constructor(
-    vertices: ReadonlyMap<VertexId, Vertex>,
+    plans: readonly Pick<BuildPlan, 'vertices'>[],
     buildkitDigest: Executor['buildkitDigest'],
     signal: AbortSignal,
   ) {
-    this.#vertices = vertices;
+    this.#vertices = new Map(plans.flatMap(({ vertices }) => [...vertices]));
     this.#buildkitDigest = buildkitDigest;
     this.#signal = signal;
   }
