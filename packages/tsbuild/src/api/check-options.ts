@@ -144,6 +144,9 @@ const operations: Record<OperationName, check.Check> = {
     cacheSign: check.path,
     outputs: check.list(check.variants(outputs)),
     push: flag,
+    cacheMounts: check.list(
+      check.fields<api.CacheMountSpec>({ id: required(text), key: texts, maxBytes: check.count }),
+    ),
     check: flag,
     explain: flag,
   }),

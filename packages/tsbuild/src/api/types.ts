@@ -189,6 +189,19 @@ export type CacheTarget =
   /** In the image's own config; what it needs are the image's layers. */
   | { type: 'inline' };
 
+/** A cache mount that travels with shared caches. */
+export interface CacheMountSpec {
+  /** As `id=` of RUN --mount=type=cache has it, else its target. */
+  id: string;
+  /**
+   * Files of the build context, relative to it: the mount that was saved when they had the same content is restored,
+   * else the newest; and it is saved only where there is none under their content. Default: saved when it changed.
+   */
+  key?: string[];
+  /** Most bytes of content that are saved or restored. Default: 10 GiB. */
+  maxBytes?: number;
+}
+
 export interface BuildOptions extends CallOptions, RegistryOptions, CacheLimits {
   /**
    * A folder, a tar file (plain, gzip, zstd …), an http(s) or git URL, `-` for the standard input (a tar, or a
@@ -229,6 +242,8 @@ export interface BuildOptions extends CallOptions, RegistryOptions, CacheLimits 
   addHosts?: HostEntry[];
   /** Where the result goes. Default: the store, under the tags. */
   outputs?: OutputSpec[];
+  /** Cache mounts of RUN that shared caches hold too: saved by cacheTo, restored from cacheFrom when a step needs one. */
+  cacheMounts?: CacheMountSpec[];
   /** Also push the image under its tags. */
   push?: boolean;
   /** For RUN --mount=type=secret. */

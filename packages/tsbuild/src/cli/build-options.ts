@@ -13,6 +13,7 @@ import type {
   SshSpec,
   UlimitSpec,
 } from '../api/types.js';
+import { parseCacheMount } from './cache-mount.js';
 import { parseCacheFrom, parseCacheTo } from './cache-spec.js';
 import { csvPairs } from './csv.js';
 import { parseOutput } from './output-spec.js';
@@ -46,6 +47,7 @@ export function buildOptions(args: Args, around: OptionsSurroundings): BuildOpti
   else if (args.has('no-cache-filter')) options.noCache = [...args.list('no-cache-filter')];
   if (args.has('cache-from'))
     options.cacheFrom = args.list('cache-from').flatMap((text) => parseCacheFrom(text) ?? []);
+  if (args.has('cache-mount')) options.cacheMounts = args.list('cache-mount').map(parseCacheMount);
   if (args.has('cache-to'))
     options.cacheTo = args.list('cache-to').flatMap((text) => parseCacheTo(text) ?? []);
   if (args.bool('pull')) options.pull = true;

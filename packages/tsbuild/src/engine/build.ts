@@ -17,6 +17,7 @@ import { BuildkitFinder } from '../remote-cache/buildkit-import.js';
 import { withImports } from '../remote-cache/imports.js';
 import { checkCaches } from '../remote-cache/media.js';
 import { readKeys } from '../remote-cache/signing-keys.js';
+import { wantedMounts } from '../remote-cache/mounts/wanted.js';
 import { createResolver } from '../resolve/resolver.js';
 import { keepBelow } from '../store/ceiling.js';
 import type { OperationContext } from './context.js';
@@ -92,16 +93,16 @@ export async function withBuild<T>(
   checkCaches(options);
   const keys = await readKeys(options);
   const prepared = await prepareContext(options, context);
-  const workshop = await openWorkshop(
-    {
-      ...options,
-      keys,
-      contexts: prepared.contexts,
-      secret: secretReader(options.secrets ?? []),
-      sshAgent: sshSocket(agentsOf(options)),
-    },
-    context,
-  ).catch(async (error: unknown) => {
+  const { cacheMounts = [], buildArgs = {} } = options;
+  const open = async () => {
+    const { contexts } = prepared;
+    const namespace = buildArgs['BUILDKIT_CACHE_MOUNT_NS'];
+    const mounts = wantedMounts(cacheMounts, namespace, contexts.get('context')?.path);
+    const secret = secretReader(options.secrets ?? []);
+    const sshAgent = sshSocket(agentsOf(options));
+    return await openWorkshop({ ...options, keys, contexts, mounts, secret, sshAgent }, context);
+  };
+  const workshop = await open().catch(async (error: unknown) => {
     await prepared.close();
     throw error;
   });

@@ -1,5 +1,6 @@
 /** After a build: writes the caches of --cache-to, each shown as a step. */
 import type { Ref } from '@tsbuild/solver';
+import type { Descriptor } from '@tsbuild/core';
 import type { BuildOptions, CacheTarget } from '../api/types.js';
 import type { SolvedImage } from '../export/image.js';
 import { createLayerPacker, type LayerEncoding, layerWork } from '../export/layers.js';
@@ -8,6 +9,8 @@ import { transferTo } from '../image/fetch.js';
 import { encodeBuildkitConfig } from '../remote-cache/buildkit-config.js';
 import { buildkitConfigOf } from '../remote-cache/buildkit-export.js';
 import { distinctSteps, exportCache, stepsToExport } from '../remote-cache/export.js';
+import { saveMounts } from '../remote-cache/mounts/save.js';
+import { verifyDocument } from '../remote-cache/signature.js';
 import { targetMedium } from '../remote-cache/media.js';
 import type { CacheMedium } from '../remote-cache/medium.js';
 import type { OperationContext } from './context.js';
@@ -52,8 +55,10 @@ async function exportTo(
   workshop: Workshop,
   { emit, signal }: OperationContext,
 ): Promise<void> {
-  const { store, executor, fetchLayer } = workshop;
+  const { store, executor, fetchLayer, mounts } = workshop;
   const packer = createLayerPacker({ store, executor, fetchBlob: fetchLayer });
+  const previous = await previousBlobs(medium, workshop, signal);
+  const also = await saveMounts({ root: store.root, wanted: mounts, medium, previous, emit, signal });
   const name = `exporting cache to ${placeNames[target.type]}`;
   await withStep(emit, { id: step, name, signal }, async (id) => {
     const encoding = cacheEncoding(target);
@@ -77,8 +82,33 @@ async function exportTo(
         yield* store.content.open(blob);
       },
       transfer: { signal, onTransfer: transferTo(emit, id) },
+      also,
     });
   });
+}
+
+/**
+ * What the cache's document lists now: cache mounts of other builds in it are to stay. Where the cache is signed or
+ * verified, only what is signed counts: what others wrote must not come out under our signature.
+ */
+async function previousBlobs(
+  medium: CacheMedium,
+  { imports, mounts, keys: { sign, verify } }: Workshop,
+  signal: AbortSignal,
+): Promise<readonly Descriptor[]> {
+  const imported = imports.found.find((cache) => cache.medium.name === medium.name);
+  const trusted = verify ?? (sign === undefined ? undefined : [sign]);
+  try {
+    const document =
+      imported !== undefined && mounts.length === 0 ? imported.document : await medium.load(signal);
+    if (document === undefined) return [];
+    if (trusted !== undefined) verifyDocument(document, trusted);
+    return document.blobs;
+  } catch {
+    signal.throwIfAborted();
+    // The cache is written anew; what is wrong with the medium itself is said when it is.
+    return [];
+  }
 }
 
 /** Layers that came as blobs are taken as they are, without fetching them. */

@@ -12,6 +12,8 @@ import { type CacheImports, openImports, unavailable } from '../remote-cache/imp
 import { sourceMedium } from '../remote-cache/media.js';
 import { type Keys, noKeys } from '../remote-cache/signing-keys.js';
 import { openStore, type Store } from '../store/open.js';
+import { mountRestorer } from '../remote-cache/mounts/restore.js';
+import type { WantedMount } from '../remote-cache/mounts/wanted.js';
 import { protect } from '../store/protect.js';
 import type { OperationContext } from './context.js';
 
@@ -25,6 +27,8 @@ export interface Workshop {
   imports: CacheImports;
   /** Of shared caches. */
   keys: Keys;
+  /** Cache mounts that travel with those and with the caches of --cache-to. */
+  mounts: readonly WantedMount[];
   /** Makes sure that a layer is in the store, from wherever this build's images and imported results come. */
   fetchLayer(blob: Descriptor, signal: AbortSignal): Promise<void>;
   /** Said once each. */
@@ -41,10 +45,12 @@ export interface WorkshopOptions extends Pick<CallOptions, 'root'>, RegistryOpti
   noStatCache?: boolean;
   /** Of shared caches. Default: nothing is signed, and anything taken. */
   keys?: Keys;
+  mounts?: readonly WantedMount[];
 }
 
 export async function openWorkshop(options: WorkshopOptions, context: OperationContext): Promise<Workshop> {
   const { emit } = context;
+  const { mounts = [] } = options;
   const said = new Set<string>();
   const notice = (message: string) => {
     if (said.has(message)) return;
@@ -110,6 +116,16 @@ export async function openWorkshop(options: WorkshopOptions, context: OperationC
     fetchUrl: registries.fetchUrl,
     secret: options.secret ?? (async () => undefined),
     sshAgent: options.sshAgent ?? (() => undefined),
+    ...(mounts.length === 0
+      ? {}
+      : {
+          restoreCacheMount: mountRestorer({
+            wanted: mounts,
+            sources: async () => imports.found.map(({ medium, document: { blobs } }) => ({ medium, blobs })),
+            emit,
+            notice,
+          }),
+        }),
     notice,
     ...(options.snapshotter === undefined ? {} : { snapshotter: options.snapshotter }),
     noStatCache: options.noStatCache ?? false,
@@ -129,6 +145,7 @@ export async function openWorkshop(options: WorkshopOptions, context: OperationC
     },
     imports,
     keys: options.keys ?? noKeys,
+    mounts,
     fetchLayer,
     async close() {
       try {

@@ -20,6 +20,8 @@ export interface ExportTools {
   /** Bytes of a blob, fetched where the store lacks it. */
   openBlob(blob: Descriptor): ByteStream;
   transfer: TransferOptions;
+  /** Further blobs that the cache's document is to list; they were put. */
+  also?: readonly Descriptor[];
 }
 
 /**
@@ -171,7 +173,7 @@ export async function exportCache(
     ),
   );
   await put(indexBlob, () => once(indexBytes));
-  const blobs = [...layers.values(), indexBlob];
+  const blobs = [...layers.values(), indexBlob, ...(tools.also ?? [])];
   await medium.publish({ config, blobs, annotations: {} }, tools.transfer);
   return { uploaded, blobs: blobs.length };
 }

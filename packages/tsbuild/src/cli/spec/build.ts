@@ -204,6 +204,12 @@ export const buildSpec: CommandSpec = {
         'Write a shared cache: type=registry,ref=NAME, type=local,dest=FOLDER, type=s3,bucket=NAME or type=inline; mode=max for all stages',
     },
     {
+      name: 'cache-mount',
+      type: 'list',
+      value: 'id=ID[,key=FILE[:FILE]][,max=SIZE]',
+      summary: 'Save this cache mount of RUN to --cache-to and restore it from --cache-from',
+    },
+    {
       name: 'cache-sign',
       type: 'string',
       value: 'KEYFILE',

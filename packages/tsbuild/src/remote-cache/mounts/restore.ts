@@ -10,6 +10,7 @@ import { fetchIndex, fetchPack, fetchTree } from './fetch.js';
 import { type MountIndex, newestFirst, type SavedMount } from './index-document.js';
 import { mountsType } from './media-types.js';
 import { contentBytes, type TreePack } from './tree.js';
+import { messageOf, warn } from './warn.js';
 import type { WantedMount } from './wanted.js';
 import { writeTree } from './write-tree.js';
 
@@ -39,7 +40,7 @@ const packsAhead = 3;
 /** Part of the free disk space that a restored mount may take. */
 const diskShare = 0.9;
 
-/** What fails is told by `notice`, and the mount stays empty; only an abort throws. */
+/** What fails is a warning, and the mount stays empty; only an abort throws. */
 export function mountRestorer(options: RestoreOptions): RestoreCache {
   const { wanted, emit, notice } = options;
   let indexes: Promise<Choice[]> | undefined;
@@ -64,14 +65,13 @@ export function mountRestorer(options: RestoreOptions): RestoreCache {
       return true;
     } catch (error) {
       signal.throwIfAborted();
-      const why = error instanceof Error ? error.message : String(error);
-      notice(`cache mount ${mount.name}: not restored, it begins empty: ${why}`);
+      warn(emit, `cache mount ${mount.name}: not restored, it begins empty: ${messageOf(error)}`);
       return false;
     }
   };
 }
 
-async function readIndexes({ sources, notice }: RestoreOptions, signal: AbortSignal): Promise<Choice[]> {
+async function readIndexes({ sources, emit }: RestoreOptions, signal: AbortSignal): Promise<Choice[]> {
   const all: Choice[] = [];
   for (const { medium, blobs } of await sources()) {
     const blob = blobs.find(({ mediaType }) => mediaType === mountsType);
@@ -81,9 +81,7 @@ async function readIndexes({ sources, notice }: RestoreOptions, signal: AbortSig
       all.push(...index.mounts.map((saved) => ({ medium, saved, exact: false })));
     } catch (error) {
       signal.throwIfAborted();
-      notice(
-        `cache mounts of ${medium.name} cannot be read: ${error instanceof Error ? error.message : error}`,
-      );
+      warn(emit, `cache mounts of ${medium.name} cannot be read: ${messageOf(error)}`);
     }
   }
   return all;

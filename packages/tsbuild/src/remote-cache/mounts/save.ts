@@ -25,6 +25,7 @@ import { ChangedMeanwhile, digestOf, readPieces, type Scan, scanMount } from './
 import { type Chunk, type MountTree, pieceLength, type TreePack } from './tree.js';
 import { encodeTree } from './tree-codec.js';
 import { isThere, uploadsTo } from './uploads.js';
+import { messageOf, warn } from './warn.js';
 import type { WantedMount } from './wanted.js';
 
 export interface SaveOptions {
@@ -35,7 +36,6 @@ export interface SaveOptions {
   /** Blobs of the document that the medium has under the cache's name; what it lists of other mounts is kept. */
   previous: readonly Descriptor[];
   emit: EventSink;
-  notice(message: string): void;
   signal: AbortSignal;
 }
 
@@ -45,11 +45,11 @@ const patience = 10_000;
 const attempts = 3;
 
 /**
- * Puts the mounts' blobs. What fails is told by `notice` and left out; only an abort throws.
+ * Puts the mounts' blobs. What fails is a warning and left out; only an abort throws.
  * @returns the blobs that the cache's document has to list
  */
 export async function saveMounts(options: SaveOptions): Promise<Descriptor[]> {
-  const { wanted, previous, notice, signal, medium } = options;
+  const { wanted, previous, emit, signal, medium } = options;
   const kept = previous.filter(isMountBlob);
   if (wanted.length === 0) return kept;
   try {
@@ -60,7 +60,7 @@ export async function saveMounts(options: SaveOptions): Promise<Descriptor[]> {
         index = await saveMount(mount, index, options);
       } catch (error) {
         signal.throwIfAborted();
-        notice(`cache mount ${mount.name}: not saved to ${medium.name}: ${messageOf(error)}`);
+        warn(emit, `cache mount ${mount.name}: not saved to ${medium.name}: ${messageOf(error)}`);
       }
     }
     if (index === before) return kept;
@@ -71,19 +71,19 @@ export async function saveMounts(options: SaveOptions): Promise<Descriptor[]> {
     return [document, ...blobsOf(index)];
   } catch (error) {
     signal.throwIfAborted();
-    notice(`cache mounts: not saved to ${medium.name}: ${messageOf(error)}`);
+    warn(emit, `cache mounts: not saved to ${medium.name}: ${messageOf(error)}`);
     return kept;
   }
 }
 
-async function readIndex({ medium, previous, signal, notice }: SaveOptions): Promise<MountIndex> {
+async function readIndex({ medium, previous, signal, emit }: SaveOptions): Promise<MountIndex> {
   const blob = previous.find(({ mediaType }) => mediaType === mountsType);
   if (blob === undefined) return { mounts: [] };
   try {
     return await fetchIndex(medium, blob, { signal });
   } catch (error) {
     signal.throwIfAborted();
-    notice(`cache mounts: those of ${medium.name} cannot be read and are replaced: ${messageOf(error)}`);
+    warn(emit, `cache mounts: those of ${medium.name} cannot be read and are replaced: ${messageOf(error)}`);
     return { mounts: [] };
   }
 }
@@ -246,21 +246,17 @@ async function assemble(
 }
 
 /** Without saves whose blobs the medium has lost: a document that names what is not there would be refused. */
-async function withoutLost(index: MountIndex, { medium, signal, notice }: SaveOptions): Promise<MountIndex> {
+async function withoutLost(index: MountIndex, { medium, signal, emit }: SaveOptions): Promise<MountIndex> {
   const lost = new Set<Digest>();
   for (const blob of blobsOf(index)) {
     if (!(await isThere(medium, blob, { signal }))) lost.add(blob.digest);
   }
   if (lost.size === 0) return index;
-  notice(`cache mounts: ${medium.name} has lost blobs of earlier saves, which are left out`);
+  warn(emit, `cache mounts: ${medium.name} has lost blobs of earlier saves, which are left out`);
   const isWhole = ({ tree, packs }: SavedMount) => [tree, ...packs].every(({ digest }) => !lost.has(digest));
   return { mounts: index.mounts.filter(isWhole) };
 }
 
 async function* once(bytes: Buffer): AsyncGenerator<Buffer> {
   yield bytes;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,52 +1,35 @@
 /** Puts into a medium that run beside other work, a few at a time. */
 import type { Descriptor } from '@tsbuild/core';
 import type { ByteStream, TransferOptions } from '@tsbuild/registry';
+import pLimit from 'p-limit';
 import type { CacheMedium } from '../medium.js';
 
 const atOnce = 4;
 
 export interface Uploads {
-  /** Bytes that the medium did not have. */
-  readonly sent: number;
   start(blob: Descriptor, open: () => ByteStream): void;
   /** @throws the first failure, once nothing runs any more */
   finish(): Promise<void>;
 }
 
 export function uploadsTo(medium: CacheMedium, options: TransferOptions): Uploads {
-  const waiting: (() => Promise<void>)[] = [];
-  const running = new Set<Promise<void>>();
+  const limit = pLimit(atOnce);
+  const running: Promise<void>[] = [];
   let failure: { error: unknown } | undefined;
-  let sent = 0;
 
-  function next(): void {
-    while (running.size < atOnce && failure === undefined) {
-      const work = waiting.shift();
-      if (work === undefined) return;
-      const run = work()
-        .catch((error: unknown) => {
-          failure ??= { error };
-        })
-        .finally(() => {
-          running.delete(run);
-          next();
-        });
-      running.add(run);
+  async function upload(blob: Descriptor, open: () => ByteStream): Promise<void> {
+    if (failure !== undefined) return;
+    try {
+      await medium.put(blob, open, options);
+    } catch (error) {
+      failure ??= { error };
     }
   }
 
   return {
-    get sent() {
-      return sent;
-    },
-    start(blob, open) {
-      waiting.push(async () => {
-        if ((await medium.put(blob, open, options)) === 'uploaded') sent += blob.size;
-      });
-      next();
-    },
+    start: (blob, open) => void running.push(limit(() => upload(blob, open))),
     async finish() {
-      while (running.size > 0) await Promise.all(running);
+      await Promise.all(running);
       if (failure !== undefined) throw failure.error;
     },
   };

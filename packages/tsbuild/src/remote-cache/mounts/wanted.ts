@@ -2,16 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { type Digest, sha256, TsbuildError } from '@tsbuild/core';
 import * as native from '@tsbuild/native';
-
-/** What the user says of a mount. */
-export interface CacheMountSpec {
-  /** As `id=` of RUN --mount=type=cache has it, else its target. */
-  id: string;
-  /** Files of the build context, relative to it. */
-  key?: string[];
-  /** Most bytes of content that are saved or restored. */
-  maxBytes?: number;
-}
+import type { CacheMountSpec } from '../../api/types.js';
 
 export interface WantedMount {
   /** As the user named it. */

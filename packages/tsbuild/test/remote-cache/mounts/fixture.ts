@@ -67,6 +67,7 @@ function kindOf(mediaType: string): string {
 export class Store {
   readonly root: string;
   signal: AbortSignal = never;
+  /** And warnings. */
   readonly notices: string[] = [];
   readonly events: BuildEvent[] = [];
 
@@ -78,7 +79,10 @@ export class Store {
 
   private get told() {
     return {
-      emit: (event: BuildEvent) => this.events.push(event),
+      emit: (event: BuildEvent) => {
+        this.events.push(event);
+        if (event.type === 'warning') this.notices.push(event.message);
+      },
       notice: (message: string) => this.notices.push(message),
     };
   }
