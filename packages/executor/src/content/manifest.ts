@@ -11,8 +11,8 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
-  rmSync,
   statSync,
+  unlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -237,7 +237,7 @@ export class Manifests {
       renameSync(temporary, path);
       this.#written = true;
     } catch {
-      rmSync(temporary, { force: true });
+      remove(temporary);
     }
   }
 
@@ -257,12 +257,20 @@ export class Manifests {
     let bytes = 0;
     for (const { path, size } of files) {
       bytes += size;
-      if (bytes > allLists) rmSync(path, { force: true });
+      if (bytes > allLists) remove(path);
     }
   }
 
   #path(digest: Digest): string {
     return join(this.#folder, hexOf(digest));
+  }
+}
+
+function remove(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // Never written, or gone already.
   }
 }
 
