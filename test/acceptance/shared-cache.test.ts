@@ -126,6 +126,19 @@ describe('a cache of all stages', () => {
     assert.equal(blobSizes(store).length, before + 1, 'the index');
   });
 
+  test('an image that is pushed only is made of layers that stay in the registry', async () => {
+    const from = `type=registry,ref=${imageName('shared-cache:max')}`;
+    const store = await machine();
+    const before = blobSizes(store).length;
+    const name = imageName('shared-cache/pushed:1');
+    const built = await build(store, context('max'), '-t', name, '-o', 'type=registry', '--cache-from', from);
+    assert.deepEqual(built.ran, []);
+    assert.equal(blobSizes(store).length, before + 3, 'the index, the config and the manifest');
+    const reader = await machine();
+    await reader.ok(['pull', name]);
+    assert.equal((await reader.ok(['run', name, 'cat', '/linked/b.txt'])).stdout, 'HELLO\n');
+  });
+
   test('a changed last step runs alone, on the layers that it needs', async () => {
     const store = await machine();
     const from = `type=local,src=${join(work, 'local-cache')}`;

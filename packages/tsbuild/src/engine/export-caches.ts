@@ -24,7 +24,11 @@ type StoredTarget = Exclude<CacheTarget, { type: 'inline' }>;
 
 export async function exportCaches(
   images: readonly SolvedImage[],
-  { cacheTo = [], insecureRegistries }: Pick<BuildOptions, 'cacheTo' | 'insecureRegistries'>,
+  {
+    cacheFrom,
+    cacheTo = [],
+    insecureRegistries,
+  }: Pick<BuildOptions, 'cacheFrom' | 'cacheTo' | 'insecureRegistries'>,
   workshop: Workshop,
   context: OperationContext,
 ): Promise<void> {
@@ -34,7 +38,7 @@ export async function exportCaches(
       repositories: workshop.registries.repository,
       insecureRegistries,
       keys: workshop.keys,
-      mountFrom: (registry) => mountSources(images, registry),
+      mountFrom: (registry) => mountSources(images, registry, cacheFrom),
     });
     try {
       await exportTo(medium, target, `export:cache:${at}`, images, workshop, context);

@@ -22,6 +22,8 @@ export interface ImageForm {
   annotations: Record<string, string>;
   /** Set where the image's config holds the cache of its steps. */
   inlineCache: Executor['buildkitDigest'] | undefined;
+  /** Whether layers that came as blobs may stay where they are: for an image that is pushed only. */
+  leaveRemote: boolean;
 }
 
 /** An image in the store's content, without a name yet. */
@@ -34,7 +36,7 @@ export interface WrittenImage {
 /** @param docker what the output type defaults to */
 export function imageForm(
   attributes: ImageAttributes,
-  defaults: { compression: Compression; docker: boolean },
+  defaults: { compression: Compression; docker: boolean; leaveRemote?: boolean },
   build: {
     annotations: Record<string, string>;
     sourceDateEpoch: number | undefined;
@@ -49,6 +51,7 @@ export function imageForm(
     clampSeconds: attributes.rewriteTimestamp ? build.sourceDateEpoch : undefined,
     annotations: { ...build.annotations, ...attributes.annotations },
     inlineCache: build.inlineCache,
+    leaveRemote: defaults.leaveRemote ?? false,
   };
 }
 
@@ -85,6 +88,7 @@ async function writePlatform(
     force: form.forceCompression,
     docker: form.docker,
     clampSeconds: form.clampSeconds,
+    leaveRemote: form.leaveRemote,
   };
   const layers = await Promise.all(ref.layers.map((_, index) => packer.blob(ref, index, encoding, work)));
   const diffIds = await Promise.all(

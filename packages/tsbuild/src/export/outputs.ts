@@ -129,7 +129,7 @@ function createExporter({ workshop, images, tags, options, context }: OutputWork
 
   const toContent = (
     output: ImageAttributes,
-    defaults: { compression: Compression; docker: boolean },
+    defaults: { compression: Compression; docker: boolean; leaveRemote?: boolean },
     id: string,
   ) => {
     const form = imageForm(output, defaults, {
@@ -146,7 +146,7 @@ function createExporter({ workshop, images, tags, options, context }: OutputWork
     for (const name of names) {
       const destination = parseReference(name);
       const repository = await registries.repository(destination);
-      const mounts = mountSources(images, destination.registry);
+      const mounts = mountSources(images, destination.registry, options.cacheFrom);
       await withStep(
         emit,
         { id: `${parent}:push:${name}`, name: `pushing ${familiarReference(destination)}` },
@@ -155,6 +155,10 @@ function createExporter({ workshop, images, tags, options, context }: OutputWork
             signal,
             onTransfer: transferTo(emit, id),
             mountFrom: () => mounts,
+            async openBlob(blob) {
+              await workshop.fetchLayer(blob, signal);
+              return store.content.open(blob);
+            },
           }),
       );
     }
@@ -174,7 +178,8 @@ function createExporter({ workshop, images, tags, options, context }: OutputWork
         // What is pushed and what is kept are one image, with one digest.
         const compression = pushes ? 'gzip' : 'uncompressed';
         const written = await withStep(emit, { id: step, name: 'exporting to image' }, async (id) => {
-          const image = await toContent(output, { compression, docker: false }, id);
+          const leaveRemote = output.type === 'registry';
+          const image = await toContent(output, { compression, docker: false, leaveRemote }, id);
           if (output.type === 'store') for (const name of names) await store.tags.set(name, image.descriptor);
           return image;
         });
