@@ -15,6 +15,8 @@ export interface SolveOptions {
   signal: AbortSignal;
   /** Told what is learnt of the steps. */
   observer?: StepObserver;
+  /** Told about each result that a step has just made. */
+  made?(vertex: Vertex, ref: Ref): void;
   limits?: {
     /** Steps that execute at the same time; the number of processors, at least 4, by default. */
     parallelSteps?: number;

@@ -28,6 +28,7 @@ export async function solve(options: SolveOptions): Promise<Solved[]> {
     controller,
     parallelSteps: limits?.parallelSteps ?? Math.max(4, availableParallelism()),
     progress,
+    made: options.made,
     observer,
     explain: explainWith((vertex) => owners.get(vertex.id)?.dockerfile),
   });

@@ -30,6 +30,7 @@ export interface SolverParts {
   parallelSteps: number;
   progress: Progress;
   observer?: StepObserver | undefined;
+  made?: ((vertex: Vertex, ref: Ref) => void) | undefined;
   /** Adds what is known of the vertex to its error. */
   explain(error: unknown, vertex: Vertex): unknown;
 }
@@ -281,6 +282,7 @@ export class Solver {
       }
       const { ref, usage } = await this.#perform(step, base, inputs);
       await this.#remember(step, key, ref);
+      this.#parts.made?.(step, ref);
       progress.done(step.id, usage);
       return ref;
     } finally {

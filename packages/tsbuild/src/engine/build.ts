@@ -21,7 +21,7 @@ import { wantedMounts } from '../remote-cache/mounts/wanted.js';
 import { createResolver } from '../resolve/resolver.js';
 import { keepBelow } from '../store/ceiling.js';
 import type { OperationContext } from './context.js';
-import { exportCaches } from './export-caches.js';
+import { type CacheExports, openCacheExports } from './export-caches.js';
 import { planOptions, wantedPlatforms } from './plan-options.js';
 import { prepareContext, type PreparedContext } from './prepare-context.js';
 import { agentsOf, secretReader, sshSocket } from './secrets.js';
@@ -121,14 +121,17 @@ async function makeResults(
 ): Promise<{ written: WrittenOutputs; steps?: StepExplanation[] }> {
   const { workshop, options, context } = work;
   for (let tries = workshop.imports.found.length; ; tries--) {
+    const caches = openCacheExports(plans, options, workshop, context);
     try {
-      const { images, steps } = await solvePlans(plans, options, workshop, context);
+      const { images, steps } = await solvePlans(plans, options, workshop, context, caches);
       const written = await writeOutputs({ ...work, images });
-      await exportCaches(images, options, workshop, context);
+      await caches.finish(images);
       return { written, ...(steps === undefined ? {} : { steps }) };
     } catch (error) {
       const again = TsbuildError.is(error) && error.code === 'TSB_CACHE_UNAVAILABLE' && tries > 0;
       if (!again) throw error;
+    } finally {
+      await caches.close();
     }
   }
 }
@@ -168,6 +171,7 @@ async function solvePlans(
   options: Options,
   workshop: Workshop,
   context: OperationContext,
+  caches: CacheExports,
 ): Promise<{ images: SolvedImage[]; steps?: StepExplanation[] }> {
   for (const { vertices } of plans) {
     for (const { op } of vertices.values()) if (op.kind === 'image') workshop.learn(op);
@@ -184,7 +188,7 @@ async function solvePlans(
   const observer = explained ? both(trace.observer, explained.observer) : trace.observer;
   let succeeded = false;
   try {
-    const solved = await solve({ plans, worker, cache, emit, signal, observer });
+    const solved = await solve({ plans, worker, cache, emit, signal, observer, made: caches.made });
     succeeded = true;
     return {
       images: solved.map((result) => ({ ...result, platform: result.plan.imagePlatform })),

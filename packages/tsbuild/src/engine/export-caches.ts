@@ -1,9 +1,10 @@
-/** After a build: writes the caches of --cache-to, each shown as a step. */
-import type { Ref } from '@tsbuild/solver';
+/** Writes the caches of --cache-to. */
+import type { BuildPlan, Ref, Vertex, VertexId } from '@tsbuild/solver';
+import pLimit from 'p-limit';
 import type { Descriptor } from '@tsbuild/core';
 import type { BuildOptions, CacheTarget } from '../api/types.js';
 import type { SolvedImage } from '../export/image.js';
-import { createLayerPacker, type LayerEncoding, layerWork } from '../export/layers.js';
+import { createLayerPacker, type LayerEncoding, type LayerPacker, layerWork } from '../export/layers.js';
 import { mountSources } from '../export/mount-sources.js';
 import { transferTo } from '../image/fetch.js';
 import { encodeBuildkitConfig } from '../remote-cache/buildkit-config.js';
@@ -17,13 +18,27 @@ import type { OperationContext } from './context.js';
 import { withStep } from './step.js';
 import type { Workshop } from './workshop.js';
 
+/** Layers that are packed and sent at the same time while steps run. */
+const parallelEarly = 2;
+
 /** In BuildKit's words. */
 const placeNames = { registry: 'registry', local: 'client directory', s3: 'Amazon S3' };
 
 type StoredTarget = Exclude<CacheTarget, { type: 'inline' }>;
 
-export async function exportCaches(
-  images: readonly SolvedImage[],
+/** The caches of --cache-to of one build: layers are sent while it still runs, the documents at its end. */
+export interface CacheExports {
+  /** A step has a new result: its layer is sent to the caches that will hold it. */
+  made(vertex: Vertex, ref: Ref): void;
+  /** Writes the caches, each shown as a step. @throws TsbuildError unless the cache's errors are to be ignored */
+  finish(images: readonly SolvedImage[]): Promise<void>;
+  /** Stops what is being sent. To be called in any case. */
+  close(): Promise<void>;
+}
+
+/** @throws TsbuildError TSB_USAGE_* for a cache that cannot be */
+export function openCacheExports(
+  plans: readonly BuildPlan[],
   {
     cacheFrom,
     cacheTo = [],
@@ -31,24 +46,76 @@ export async function exportCaches(
   }: Pick<BuildOptions, 'cacheFrom' | 'cacheTo' | 'insecureRegistries'>,
   workshop: Workshop,
   context: OperationContext,
-): Promise<void> {
-  const stored = cacheTo.filter((target) => target.type !== 'inline');
-  for (const [at, target] of stored.entries()) {
-    const medium = targetMedium(target, {
-      repositories: workshop.registries.repository,
-      insecureRegistries,
-      keys: workshop.keys,
-      mountFrom: (registry) => mountSources(images, registry, cacheFrom),
+): CacheExports {
+  const { store, executor, fetchLayer } = workshop;
+  const packer = createLayerPacker({ store, executor, fetchBlob: fetchLayer });
+  const images = plans.map((plan) => ({ plan }));
+  const inResult = new Set(plans.flatMap((plan) => [...resultChain(plan)]));
+  const exports = cacheTo
+    .filter((target) => target.type !== 'inline')
+    .map((target) => {
+      const medium = targetMedium(target, {
+        repositories: workshop.registries.repository,
+        insecureRegistries,
+        keys: workshop.keys,
+        mountFrom: (registry) => mountSources(images, registry, cacheFrom),
+      });
+      return { target, medium };
     });
-    try {
-      await exportTo(medium, target, `export:cache:${at}`, images, workshop, context);
-    } catch (error) {
-      if (target.ignoreError !== true) throw error;
-      context.signal.throwIfAborted();
-      const message = `the cache ${medium.name} was not written: ${error instanceof Error ? error.message : String(error)}`;
-      context.emit({ type: 'warning', rule: 'CacheExport', message });
-    }
-  }
+  const stop = new AbortController();
+  const signal = AbortSignal.any([context.signal, stop.signal]);
+  const limit = pLimit(parallelEarly);
+  const sending = new Set<Promise<void>>();
+
+  const send = async (medium: CacheMedium, target: StoredTarget, ref: Ref) => {
+    signal.throwIfAborted();
+    const silent = { signal, progress: () => {} };
+    const blob = await packer.blob(ref, ref.layers.length - 1, cacheEncoding(target), silent);
+    await medium.put(blob, () => store.content.open(blob), { signal });
+  };
+
+  return {
+    made({ id }, ref) {
+      if (ref.layers.length === 0) return;
+      for (const { medium, target } of exports) {
+        if (target.mode !== 'max' && !inResult.has(id)) continue;
+        // What fails is tried again at the end, and reported then.
+        const sent = limit(() => send(medium, target, ref)).catch(() => {});
+        sending.add(sent);
+      }
+    },
+    async finish(solved) {
+      await Promise.all(sending);
+      for (const [at, { target, medium }] of exports.entries()) {
+        try {
+          await exportTo(medium, target, `export:cache:${at}`, solved, packer, workshop, context);
+        } catch (error) {
+          if (target.ignoreError !== true) throw error;
+          context.signal.throwIfAborted();
+          const why = error instanceof Error ? error.message : String(error);
+          const message = `the cache ${medium.name} was not written: ${why}`;
+          context.emit({ type: 'warning', rule: 'CacheExport', message });
+        }
+      }
+    },
+    async close() {
+      stop.abort();
+      await Promise.all(sending);
+    },
+  };
+}
+
+/** The vertices whose layers are in the plan's result. */
+function resultChain({ vertices, result }: BuildPlan): Set<VertexId> {
+  const chain = new Set<VertexId>();
+  const visit = (id: VertexId) => {
+    chain.add(id);
+    const op = vertices.get(id)?.op;
+    if (op?.kind === 'run' || op?.kind === 'file') visit(op.base);
+    if (op?.kind === 'merge') for (const each of [op.lower, op.upper]) visit(each);
+  };
+  visit(result);
+  return chain;
 }
 
 async function exportTo(
@@ -56,11 +123,11 @@ async function exportTo(
   target: StoredTarget,
   step: string,
   images: readonly SolvedImage[],
+  packer: LayerPacker,
   workshop: Workshop,
   { emit, signal }: OperationContext,
 ): Promise<void> {
   const { store, executor, fetchLayer, mounts } = workshop;
-  const packer = createLayerPacker({ store, executor, fetchBlob: fetchLayer });
   const previous = await previousBlobs(medium, workshop, signal);
   const also = await saveMounts({ root: store.root, wanted: mounts, medium, previous, emit, signal });
   const name = `exporting cache to ${placeNames[target.type]}`;
