@@ -1,4 +1,7 @@
-/** npm run bench: times tsbuild beside docker buildx and buildah, see test/bench/main.ts; or its parser, test/bench/parse.ts. */
+/**
+ * npm run bench: times tsbuild beside docker buildx and buildah, see test/bench/main.ts, and test/bench/shared-cache.ts
+ * for builds that share a cache; or its parser, test/bench/parse.ts.
+ */
 import { join } from 'node:path';
 import { withPeers } from './lib/peers.mjs';
 import { ensureBuilt } from './lib/prepare.mjs';
@@ -10,7 +13,8 @@ if (flags.join(' ') === '--case parse') {
   process.exitCode = await run(process.execPath, [join(repo, 'test/dist/bench/parse.js')]);
 } else {
   await withPeers(async (env) => {
-    const program = join(repo, 'test/dist/bench/main.js');
-    process.exitCode = await run(process.execPath, [program, ...flags], { env });
+    const shared = flags.join(' ') === '--case shared-cache';
+    const program = join(repo, 'test/dist/bench', shared ? 'shared-cache.js' : 'main.js');
+    process.exitCode = await run(process.execPath, shared ? [program] : [program, ...flags], { env });
   });
 }
