@@ -136,7 +136,7 @@ export interface CacheStore {
   get(key: Digest): Promise<CacheRecord | undefined>;
   put(record: CacheRecord): Promise<void>;
   /** The step's result in a cache that has other names for steps than keys; asked where no record has the key. */
-  find?(vertex: Vertex, key: Digest, known: KnownInput): Promise<CacheRecord | undefined>;
+  find?(vertex: Vertex, known: KnownInput): Promise<Omit<CacheRecord, 'key'> | undefined>;
   /** Waits until this process alone (and this caller alone in it) works on the key. */
   lock(key: Digest, signal: AbortSignal): Promise<{ release(): void }>;
 }

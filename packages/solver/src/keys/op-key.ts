@@ -3,6 +3,7 @@
  * (the digests given here), inputs that a step runs on by their own key.
  */
 import { type Digest, formatPlatform, type Platform } from '@tsbuild/core';
+import type { Ref } from '../interfaces.js';
 import type { FileAction, FileOp, ImageOp, RunMount, RunOp } from '../ops.js';
 import { digestOf, type Encodable } from './encode.js';
 
@@ -14,6 +15,11 @@ export const scratchKey: Digest = digestOf(['scratch', keyVersion]);
 /** Two images with the same layers are the same root file system. */
 export function imageKey(op: ImageOp): Digest {
   return op.diffIds.length === 0 ? scratchKey : digestOf(['image', keyVersion, op.diffIds]);
+}
+
+/** A root file system that is told by its layers alone, whatever made them. */
+export function layersKey({ layers }: Ref): Digest {
+  return digestOf(['layers', keyVersion, layers.map(({ diffId, snapshot }) => diffId ?? snapshot)]);
 }
 
 /** @param contents digests of what the mounts with an input select, by index in op.mounts */

@@ -200,8 +200,7 @@ class Looker {
     };
     if (this.#ignoresCache(vertex.id)) return miss('forced');
     const { cache } = this.#options;
-    const record =
-      (await cache.get(key.value)) ?? (await cache.find?.(vertex, key.value, (id) => this.#known(id)));
+    const record = (await cache.get(key.value)) ?? (await cache.find?.(vertex, (id) => this.#known(id)));
     if (record === undefined) return miss('absent');
     if (await this.#options.worker.hold(record.ref)) return { value: record.ref };
     // A build would fetch layers of the base image again: still a hit, but one whose files can't be read now.

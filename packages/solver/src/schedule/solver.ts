@@ -7,15 +7,24 @@
  */
 import type { Digest, EventSink } from '@tsbuild/core';
 import pLimit from 'p-limit';
-import type { CacheRecord, CacheStore, Input, Ref, StepContext, StepResult, Worker } from '../interfaces.js';
-import { fileKey, imageKey, mergeKey, runKey, scratchKey, sourceKey } from '../keys/op-key.js';
+import type {
+  CacheRecord,
+  CacheStore,
+  Input,
+  KnownInput,
+  Ref,
+  StepContext,
+  StepResult,
+  Worker,
+} from '../interfaces.js';
+import { fileKey, imageKey, layersKey, mergeKey, runKey, scratchKey, sourceKey } from '../keys/op-key.js';
 import type { FileOp, RunOp, Vertex, VertexId } from '../ops.js';
 import { Anticipation } from './anticipation.js';
 import type { ContentDigest, SolvedStep } from './api.js';
 import { now } from './clock.js';
 import type { MissReason, StepObserver } from './api.js';
 import type { Progress } from './progress.js';
-import { contentReads } from './content-reads.js';
+import { type ContentRead, contentReads } from './content-reads.js';
 import { Tasks } from './tasks.js';
 
 type Step = Vertex & { op: RunOp | FileOp };
@@ -47,6 +56,8 @@ export class Solver {
   readonly #fetched = new Map<VertexId, Promise<{ key: Digest; ref: Ref }>>();
   /** Results of steps; one that must not come from the cache is no other's result. */
   readonly #byKey = new Map<string, Promise<Ref>>();
+  /** Results that were found before their keys were known. */
+  readonly #foreign = new Map<VertexId, Ref>();
   readonly #uncached = new Map<VertexId, boolean>();
   readonly #reads = new Map<VertexId, ContentDigest[]>();
   /** Steps whose record names files that are not there. */
@@ -92,7 +103,10 @@ export class Solver {
 
   async #record(vertex: Vertex, key: Digest): Promise<CacheRecord | undefined> {
     const { cache } = this.#parts;
-    return (await cache.get(key)) ?? (await cache.find?.(vertex, key, (id) => this.known(id)));
+    const record = await cache.get(key);
+    if (record !== undefined) return record;
+    const found = await cache.find?.(vertex, (id) => this.known(id));
+    return found && { key, ...found };
   }
 
   #once<T>(memo: Map<VertexId, Promise<T>>, id: VertexId, make: () => Promise<T>): Promise<T> {
@@ -136,6 +150,11 @@ export class Solver {
   async #stepKey(step: Step): Promise<Digest> {
     const { op } = step;
     const reads = contentReads(op);
+    const foreign = await this.#findUnread(step, reads);
+    if (foreign !== undefined) {
+      this.#foreign.set(step.id, foreign);
+      return layersKey(foreign);
+    }
     this.#anticipation.wait(
       step.id,
       reads.map(({ from }) => from),
@@ -156,6 +175,36 @@ export class Solver {
     const key = op.kind === 'run' ? runKey(op, step.platform, base, contents) : fileKey(op, base, contents);
     this.#parts.observer?.keyed({ vertex: step, key, base, contents });
     return key;
+  }
+
+  /**
+   * The step's result in a cache with other names than keys, where its key could only be known by running the stages
+   * that it reads: there the names of those stages tell it.
+   */
+  async #findUnread(step: Step, reads: readonly ContentRead[]): Promise<Ref | undefined> {
+    const { cache, worker } = this.#parts;
+    if (cache.find === undefined || this.#ignoresCache(step.id)) return undefined;
+    const cached = await Promise.all(reads.map(({ from }) => this.#isCached(from)));
+    if (cached.every(Boolean)) return undefined;
+    const contexts: KnownInput = async (id) =>
+      this.#vertex(id).op.kind === 'local' ? this.known(id) : undefined;
+    const record = await this.#guard(step, async () => cache.find?.(step, contexts));
+    return record !== undefined && (await worker.hold(record.ref)) ? record.ref : undefined;
+  }
+
+  /** Whether no step has to run for the vertex' files. */
+  async #isCached(id: VertexId): Promise<boolean> {
+    const vertex = this.#vertex(id);
+    const { op } = vertex;
+    if (op.kind === 'merge') {
+      return (await Promise.all([op.lower, op.upper].map((each) => this.#isCached(each)))).every(Boolean);
+    }
+    if (op.kind !== 'run' && op.kind !== 'file') return true;
+    if (this.#ignoresCache(id)) return false;
+    const key = await this.keyOf(id);
+    if (this.#foreign.has(id)) return true;
+    const record = await this.#record(vertex, key);
+    return record !== undefined && (await this.#parts.worker.hold(record.ref));
   }
 
   async #digest(
@@ -235,6 +284,12 @@ export class Solver {
 
   async #stepRef(step: Step): Promise<Ref> {
     const key = await this.keyOf(step.id);
+    const foreign = this.#foreign.get(step.id);
+    if (foreign !== undefined) {
+      this.#parts.progress.cached(step.id);
+      this.#parts.observer?.done(step.id);
+      return foreign;
+    }
     const identity = this.#ignoresCache(step.id) ? `${key} new` : key;
     const same = this.#byKey.get(identity);
     if (same !== undefined) {

@@ -106,11 +106,11 @@ export class BuildkitFinder {
   ): Promise<{ ref: Ref; createdAt: string } | undefined> {
     let lookup = this.#lookups.get(cache);
     if (lookup === undefined) {
-      const contentOf = contentOfKnown(known, this.#buildkitDigest, this.#signal);
-      lookup = new BuildkitLookup(cache.config, this.#vertices, contentOf);
+      lookup = new BuildkitLookup(cache.config, this.#vertices);
       this.#lookups.set(cache, lookup);
     }
-    for (const result of await lookup.results(id)) {
+    const contentOf = contentOfKnown(known, this.#buildkitDigest, this.#signal);
+    for (const result of await lookup.results(id, contentOf)) {
       const ref = refOfResult(cache, result, name);
       if (ref !== undefined) return { ref, createdAt: result.createdAt };
     }

@@ -175,11 +175,11 @@ export function withImports(steps: CacheStore, imports: CacheImports, finder: Bu
       if (known?.ref.layers.every(isTrusted) === true) return known;
       return imports.record(key);
     },
-    async find({ id, name: description }, key, known) {
+    async find({ id, name: description }, known) {
       for (const { medium, buildkit } of imports.found) {
         for (const cache of buildkit) {
           const result = await finder.find(cache, medium.name, id, known);
-          if (result !== undefined) return { key, ...result, description };
+          if (result !== undefined) return { ...result, description };
         }
       }
       return undefined;
