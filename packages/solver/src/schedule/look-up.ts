@@ -5,7 +5,7 @@
 import type { Digest, EventSink } from '@tsbuild/core';
 import { dependencies } from '../graph.js';
 import type { CacheStore, Input, Ref, StepContext, Worker } from '../interfaces.js';
-import { fileKey, imageKey, mergeKey, runKey, scratchKey, sourceKey } from '../keys/op-key.js';
+import { fileKey, imageKey, layersKey, mergeKey, runKey, scratchKey, sourceKey } from '../keys/op-key.js';
 import type { FileOp, RunOp, Vertex, VertexId } from '../ops.js';
 import type { BuildPlan } from '../plan.js';
 import type { MissReason, StepObserver } from './api.js';
@@ -43,6 +43,8 @@ class Looker {
   readonly #vertices = new Map<VertexId, Vertex>();
   readonly #keys = new Map<VertexId, Promise<Known<Digest>>>();
   readonly #refs = new Map<VertexId, Promise<Known<Ref>>>();
+  /** Results that were found before their keys were known. */
+  readonly #foreign = new Map<VertexId, Ref>();
   readonly #fetched = new Map<VertexId, Promise<{ key: Digest; ref: Ref }>>();
   readonly #needed = new Set<VertexId>();
   readonly #reasons = new Map<VertexId, MissReason>();
@@ -137,7 +139,7 @@ class Looker {
         contents.set(index, await worker.contentDigest(input.value, selector, this.#context(reader)));
       }
     }
-    if (waitsFor !== undefined) return { waitsFor };
+    if (waitsFor !== undefined) return (await this.#findUnread(vertex)) ?? { waitsFor };
     if ('waitsFor' in base) return base;
     const key =
       op.kind === 'run'
@@ -145,6 +147,18 @@ class Looker {
         : fileKey(op, base.value, contents);
     this.#options.observer?.keyed({ vertex, key, base: base.value, contents });
     return { value: key };
+  }
+
+  /** As the solver: in a cache with other names than keys, before the stages that it reads are made. */
+  async #findUnread(vertex: Vertex): Promise<Known<Digest> | undefined> {
+    if (this.#ignoresCache(vertex.id)) return undefined;
+    const { cache, worker } = this.#options;
+    const record = await cache.find?.(vertex, async (id) =>
+      this.#vertex(id).op.kind === 'local' ? this.#known(id) : undefined,
+    );
+    if (record === undefined || !(await worker.hold(record.ref))) return undefined;
+    this.#foreign.set(vertex.id, record.ref);
+    return { value: layersKey(record.ref) };
   }
 
   async #input(id: VertexId): Promise<Known<Input>> {
@@ -194,6 +208,8 @@ class Looker {
   async #stepRef(vertex: Vertex): Promise<Known<Ref>> {
     const key = await this.#keyOf(vertex.id);
     if ('waitsFor' in key) return key;
+    const foreign = this.#foreign.get(vertex.id);
+    if (foreign !== undefined) return { value: foreign };
     const miss = (reason: MissReason) => {
       this.#reasons.set(vertex.id, reason);
       return { waitsFor: vertex };

@@ -53,6 +53,7 @@ export class Solver {
   readonly #limit: ReturnType<typeof pLimit>;
   readonly #keys = new Map<VertexId, Promise<Digest>>();
   readonly #refs = new Map<VertexId, Promise<Ref>>();
+  readonly #made = new Map<VertexId, Ref>();
   readonly #fetched = new Map<VertexId, Promise<{ key: Digest; ref: Ref }>>();
   /** Results of steps; one that must not come from the cache is no other's result. */
   readonly #byKey = new Map<string, Promise<Ref>>();
@@ -73,7 +74,11 @@ export class Solver {
 
   /** The vertex's root file system, from the cache or by running what it needs. */
   refOf(id: VertexId): Promise<Ref> {
-    return this.#once(this.#refs, id, () => this.#makeRef(this.#vertex(id)));
+    return this.#once(this.#refs, id, async () => {
+      const ref = await this.#makeRef(this.#vertex(id));
+      this.#made.set(id, ref);
+      return ref;
+    });
   }
 
   keyOf(id: VertexId): Promise<Digest> {
@@ -93,11 +98,11 @@ export class Solver {
     return { vertex, key, ref, reads: this.#reads.get(id) ?? [] };
   }
 
-  /** What the vertex gave, if it was needed. */
+  /** What the vertex gave, if it has given something yet: nothing waits for it. */
   async known(id: VertexId): Promise<Input | undefined> {
     const { op } = this.#vertex(id);
     if (op.kind === 'local') return { type: 'local', name: op.name };
-    const ref = await this.#refs.get(id)?.catch(() => undefined);
+    const ref = this.#made.get(id);
     return ref && { type: 'ref', ref };
   }
 
