@@ -18,6 +18,8 @@ export interface BuildTrace {
   keyVersion: number;
   /** For the digests that stand for secret values. */
   salt: string;
+  /** Where the build came from, for people. */
+  origin?: { dockerfile: string; context?: string };
   steps: TraceStep[];
   images: TraceImage[];
 }

@@ -151,6 +151,8 @@ const operations: Record<OperationName, check.Check> = {
     explain: flag,
   }),
   explain: check.fields<api.ExplainOptions>(building),
+  cacheRecords: check.fields<api.CacheListOptions>({ ...call, filters: texts }),
+  cacheRecord: check.fields<api.CacheInspectOptions>({ ...call, key: required(text) }),
   check: check.fields<api.CheckOptions>({ ...describing, resolve: flag }),
   outline: check.fields<api.DockerfileOptions>(describing),
   targets: check.fields<api.DockerfileOptions>(describing),

@@ -19,7 +19,15 @@ type Operations = typeof operations;
 export type OptionsOf<Name extends OperationName> = Parameters<Operations[Name]>[0];
 export type ResultOf<Name extends OperationName> = Awaited<ReturnType<Operations[Name]>>;
 
-const needsEngine: ReadonlySet<OperationName> = new Set(['build', 'explain', 'run', 'prune', 'diskUsage']);
+const needsEngine: ReadonlySet<OperationName> = new Set([
+  'build',
+  'explain',
+  'run',
+  'prune',
+  'diskUsage',
+  'cacheRecords',
+  'cacheRecord',
+]);
 
 /** Need one only to unpack a context, whose files can belong to anybody. */
 const mayUnpack: ReadonlySet<OperationName> = new Set(['check', 'outline', 'targets']);

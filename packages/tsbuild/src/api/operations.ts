@@ -57,6 +57,14 @@ export const prune = (options: api.PruneOptions = {}): Promise<api.PruneResult> 
 export const diskUsage = (options: api.CallOptions = {}): Promise<api.DiskUsage> =>
   call('diskUsage', options);
 
+/** The results of steps that the store keeps, those used last first. */
+export const cacheRecords = (options: api.CacheListOptions = {}): Promise<api.CacheRecordSummary[]> =>
+  call('cacheRecords', options);
+
+/** All that is known of one of them: its layers, what made it, what its key is made of. */
+export const cacheRecord = (options: api.CacheInspectOptions): Promise<api.CacheRecordDetails> =>
+  call('cacheRecord', options);
+
 /** Checks a user's name and password with a registry and keeps them where docker keeps them. */
 export const login = (options: api.LoginOptions): Promise<void> => call('login', options);
 

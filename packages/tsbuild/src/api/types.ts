@@ -723,6 +723,80 @@ export interface StoreEntry {
   inUse: boolean;
 }
 
+export interface CacheListOptions extends CallOptions {
+  /**
+   * `until=DURATION` (not used for so long), `id=KEY`, `description=TEXT`, `description~=REGEXP` (also `!=`), `inuse=true`.
+   * All must hold.
+   */
+  filters?: string[];
+}
+
+export interface CacheInspectOptions extends CallOptions {
+  /** Key, or its first digits. */
+  key: string;
+}
+
+/** Result of a step that can be reused. */
+export interface CacheRecordSummary {
+  /** Cache key. */
+  key: Digest;
+  /** The step. */
+  description: string;
+  /** Bytes of the layer this step added. */
+  bytes: number;
+  /** RFC 3339. */
+  createdAt: string;
+  /** When a build last used it, RFC 3339. */
+  usedAt: string;
+  /** A live build holds it. */
+  inUse: boolean;
+  /** Shared caches it was taken from on trust. */
+  imported?: string[];
+}
+
+export interface CacheRecordDetails extends CacheRecordSummary {
+  /** The root file system, bottom first. */
+  layers: CacheRecordLayer[];
+  /** What made it, where a build that had the step is on record. */
+  step?: CacheRecordStep;
+}
+
+export interface CacheRecordLayer {
+  /** Name of its folder in the store. */
+  snapshot: string;
+  /** Bytes on the disk. */
+  bytes: number;
+  /** Whether it is in the store. */
+  present: boolean;
+  /** When it was made, RFC 3339; layers of a base image have none. */
+  createdAt?: string;
+  /** Digest of its tar, where it is known. */
+  diffId?: Digest;
+  /** The blob it came as. */
+  blob?: Descriptor;
+  /** Shared caches it was taken from on trust. */
+  imported?: readonly string[];
+}
+
+export interface CacheRecordStep {
+  /** As the Dockerfile has it. */
+  instruction: string;
+  /** Name of the stage, or `stage-N`. */
+  stage: string;
+  /** `os/arch[/variant]`. */
+  platform: string;
+  /** Path or name of the Dockerfile. */
+  dockerfile?: string;
+  /** The build context. */
+  context?: string;
+  /** Key of what it stands on. */
+  baseKey: Digest;
+  /** What it stands on: an instruction or an image. */
+  base?: string;
+  /** What the key is made of, by name; values of secrets are not shown. */
+  parts: Record<string, string>;
+}
+
 export interface DiskUsageRecord {
   /** Cache key. */
   key: Digest;

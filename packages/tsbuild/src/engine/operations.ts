@@ -11,6 +11,10 @@ export const operations = {
     await (await import('./build.js')).runBuild(options, context),
   explain: async (options: Options<api.ExplainOptions>, context: OperationContext) =>
     await (await import('./explain-command.js')).explain(options, context),
+  cacheRecords: async (options: Options<api.CacheListOptions>, context: OperationContext) =>
+    await (await import('../store/cache-list.js')).cacheRecords(options, context),
+  cacheRecord: async (options: Options<api.CacheInspectOptions>, context: OperationContext) =>
+    await (await import('../store/cache-list.js')).cacheRecord(options, context),
   check: async (options: Options<api.CheckOptions>, context: OperationContext) =>
     await (await import('./describe.js')).check(options, context),
   outline: async (options: Options<api.DockerfileOptions>, context: OperationContext) =>

@@ -16,6 +16,8 @@ import { TsbuildError } from '@tsbuild/core';
 
 export type OperationName =
   | 'build'
+  | 'cacheRecord'
+  | 'cacheRecords'
   | 'check'
   | 'diskUsage'
   | 'explain'

@@ -3,6 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import {
   type BuildPlan,
+  type BuildTrace,
+  closure,
   instructionOf,
   type KnownStep,
   type StepObserver,
@@ -38,6 +40,7 @@ export function recordTrace(
   root: string,
   plans: readonly BuildPlan[],
   name: Omit<TraceName, 'steps'>,
+  options: Pick<BuildOptions, 'context'>,
 ): Recorder {
   const known = new Map<VertexId, KnownStep>();
   const done = new Set<VertexId>();
@@ -49,12 +52,30 @@ export function recordTrace(
     },
     keep(succeeded) {
       if (known.size === 0) return;
-      if (succeeded) for (const id of known.keys()) done.add(id);
+      const all = succeeded ? plans.map(({ result }) => result) : [...done];
+      for (const { vertices } of plans)
+        // What a result stands on was not asked for where the result was found.
+        for (const id of all.filter((each) => vertices.has(each)))
+          for (const below of closure(vertices, id).keys()) done.add(below);
       keepTrace(root, { ...name, steps: stepsName(plans, known, done) }, () =>
-        traceOf(plans, known, done, randomBytes(16).toString('hex')),
+        withOrigin(traceOf(plans, known, done, randomBytes(16).toString('hex')), plans, options),
       );
     },
   };
+}
+
+function withOrigin(
+  trace: BuildTrace,
+  plans: readonly BuildPlan[],
+  { context }: Pick<BuildOptions, 'context'>,
+): BuildTrace {
+  const dockerfile = plans[0]?.dockerfile.filename ?? 'Dockerfile';
+  const place = typeof context === 'string' ? { context: withoutPassword(placeOf(context)) } : {};
+  return { ...trace, origin: { dockerfile, ...place } };
+}
+
+function withoutPassword(place: string): string {
+  return place.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/@]*@/i, '$1');
 }
 
 function stepsName(

@@ -1,5 +1,5 @@
 /** Commands on the store as a whole and on this machine. */
-import { debugFlag, formatFlag, limitFlags, rootFlag, storeFlags } from './common.js';
+import { debugFlag, formatFlag, limitFlags, noTruncFlag, rootFlag, storeFlags } from './common.js';
 import type { CommandSpec } from './types.js';
 
 export const systemSpecs: readonly CommandSpec[] = [
@@ -54,6 +54,37 @@ export const systemSpecs: readonly CommandSpec[] = [
     ],
     examples: [{ command: 'tsbuild du', text: 'Sums by kind' }],
     load: () => import('../commands/du.js'),
+  },
+  {
+    name: 'cache',
+    summary: 'List the results of steps that can be reused, or show all that is known of one',
+    positionals: 'ls | inspect KEY',
+    arity: { min: 1, max: 2 },
+    choices: ['ls', 'inspect'],
+    description: [
+      'ls has the records that were used last first. inspect takes a key or its first digits, and shows the parts the key is made of, the layers, and which Dockerfile it comes from.',
+      'Whether a build would find them, and why not: "tsbuild explain".',
+    ],
+    flags: [
+      {
+        name: 'filter',
+        type: 'list',
+        value: 'FILTER',
+        summary: 'ls: until=DURATION (unused for so long), id=KEY, description~=REGEXP, inuse=true|false',
+      },
+      formatFlag,
+      noTruncFlag,
+      ...storeFlags,
+    ],
+    examples: [
+      { command: 'tsbuild cache ls', text: 'All records' },
+      {
+        command: "tsbuild cache ls --filter 'description~=npm' --format json",
+        text: 'Those of npm, as JSON',
+      },
+      { command: 'tsbuild cache inspect 3516c4a62890', text: 'One of them' },
+    ],
+    load: () => import('../commands/cache.js'),
   },
   {
     name: 'doctor',
