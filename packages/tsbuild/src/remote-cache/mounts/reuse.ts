@@ -25,7 +25,7 @@ const smallPacksKept = 16;
  */
 export async function placesOf(
   needed: ReadonlyMap<Digest, number>,
-  trees: readonly MountTree[],
+  trees: readonly Pick<MountTree, 'packs' | 'chunks'>[],
   isThere: (pack: TreePack) => Promise<boolean>,
 ): Promise<Map<Digest, Place>> {
   const taken = new Set<Digest>();
@@ -50,7 +50,9 @@ export async function placesOf(
 }
 
 /** Every pack once, with all the content that some tree knows to be in it. */
-function packsOf(trees: readonly MountTree[]): { pack: TreePack; places: Map<Digest, Place> }[] {
+function packsOf(
+  trees: readonly Pick<MountTree, 'packs' | 'chunks'>[],
+): { pack: TreePack; places: Map<Digest, Place> }[] {
   const all = new Map<Digest, { pack: TreePack; places: Map<Digest, Place> }>();
   for (const { packs, chunks } of trees) {
     for (const pack of packs) {

@@ -1,9 +1,8 @@
 /** The cache mounts that the user named, from the store into a shared cache: only what it has not got yet. */
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Descriptor, Digest, EventSink } from '@tsbuild/core';
+import type { Descriptor, EventSink } from '@tsbuild/core';
 import { readCache } from '@tsbuild/executor';
-import * as native from '@tsbuild/native';
 import type { TransferOptions } from '@tsbuild/registry';
 import { withStep } from '../../engine/step.js';
 import { transferTo } from '../../image/fetch.js';
@@ -19,12 +18,12 @@ import {
   withSaved,
 } from './index-document.js';
 import { isMountBlob, mountsType, treeType } from './media-types.js';
-import { packed, type PackWriter, packWriter } from './packs.js';
-import { type Place, placesOf } from './reuse.js';
-import { ChangedMeanwhile, digestOf, readPieces, type Scan, scanMount } from './scan.js';
-import { type Chunk, type MountTree, pieceLength, type TreePack } from './tree.js';
+import { packed, packWriter } from './packs.js';
+import { packMount } from './pack-mount.js';
+import { ChangedMeanwhile, digestOf } from './scan.js';
+import type { MountTree } from './tree.js';
 import { encodeTree } from './tree-codec.js';
-import { isThere, uploadsTo } from './uploads.js';
+import { type Presence, presenceIn, uploadsTo } from './uploads.js';
 import { messageOf, warn } from './warn.js';
 import type { WantedMount } from './wanted.js';
 
@@ -51,20 +50,21 @@ const attempts = 3;
 export async function saveMounts(options: SaveOptions): Promise<Descriptor[]> {
   const { wanted, previous, emit, signal, medium } = options;
   const kept = previous.filter(isMountBlob);
-  if (wanted.length === 0) return kept;
+  if (wanted.length === 0 && kept.length === 0) return [];
+  const presence = presenceIn(medium, { signal });
   try {
     const before = await readIndex(options);
     let index = before;
     for (const mount of wanted) {
       try {
-        index = await saveMount(mount, index, options);
+        index = await saveMount(mount, index, { ...options, presence });
       } catch (error) {
         signal.throwIfAborted();
         warn(emit, `cache mount ${mount.name}: not saved to ${medium.name}: ${messageOf(error)}`);
       }
     }
+    index = await withoutLost(index, presence, options);
     if (index === before) return kept;
-    index = await withoutLost(index, options);
     const bytes = encodeIndex(index);
     const document = { mediaType: mountsType, digest: digestOf(bytes), size: bytes.length };
     await medium.put(document, () => once(bytes), { signal });
@@ -89,7 +89,11 @@ async function readIndex({ medium, previous, signal, emit }: SaveOptions): Promi
 }
 
 /** @returns the index with the save, or the same one where there is nothing to save */
-async function saveMount(wanted: WantedMount, index: MountIndex, options: SaveOptions): Promise<MountIndex> {
+async function saveMount(
+  wanted: WantedMount,
+  index: MountIndex,
+  options: SaveOptions & { presence: Presence },
+): Promise<MountIndex> {
   const { name, id, key } = wanted;
   const own = index.mounts.filter((saved) => saved.id === id).sort(newestFirst);
   const same = own.find((saved) => saved.key === key);
@@ -109,7 +113,7 @@ async function saveMount(wanted: WantedMount, index: MountIndex, options: SaveOp
   }
 }
 
-type StoreOptions = SaveOptions & { transfer: TransferOptions };
+type StoreOptions = SaveOptions & { presence: Presence; transfer: TransferOptions };
 
 async function store(
   { id, key, maxBytes }: WantedMount,
@@ -117,15 +121,15 @@ async function store(
   own: readonly SavedMount[],
   options: StoreOptions,
 ): Promise<SavedMount> {
-  const { medium, transfer } = options;
+  const { medium, presence, transfer, signal } = options;
   const trees = await earlierTrees(own, options);
   const temporary = temporaryFolder(options.root);
+  const uploads = uploadsTo(medium, presence, transfer);
   try {
     const folder = await temporary.path();
-    const uploads = uploadsTo(medium, transfer);
     const { tree, bytes } = await repeated(async () => {
-      const spool = packWriter(await mkdtemp(join(folder, 'packs-')), uploads.start);
-      return await packMount(held.path, maxBytes, trees, spool, options);
+      const writer = packWriter(await mkdtemp(join(folder, 'packs-')), uploads.start);
+      return await packMount(held.path, { maxBytes, trees, isThere: presence.has, writer, signal });
     });
     // Nothing of the mount is read any more: steps of other builds can have it.
     held.release();
@@ -133,6 +137,7 @@ async function store(
     const descriptor = { mediaType: treeType, digest: digestOf(blob), size: blob.length };
     await uploads.finish();
     await medium.put(descriptor, () => once(blob), transfer);
+    presence.note(descriptor);
     return {
       id,
       ...(key === undefined ? {} : { key }),
@@ -143,6 +148,7 @@ async function store(
       packs: tree.packs.map(({ mediaType, digest, size }) => ({ mediaType, digest, size })),
     };
   } finally {
+    await uploads.abandon();
     await temporary.close();
   }
 }
@@ -151,11 +157,12 @@ async function store(
 async function earlierTrees(
   own: readonly SavedMount[],
   { medium, signal }: SaveOptions,
-): Promise<MountTree[]> {
-  const trees: MountTree[] = [];
+): Promise<Pick<MountTree, 'packs' | 'chunks'>[]> {
+  const trees: Pick<MountTree, 'packs' | 'chunks'>[] = [];
   for (const { tree } of own) {
     try {
-      trees.push(await fetchTree(medium, tree, { signal }));
+      const { packs, chunks } = await fetchTree(medium, tree, { signal });
+      trees.push({ packs, chunks });
     } catch {
       signal.throwIfAborted();
     }
@@ -174,83 +181,15 @@ async function repeated<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-async function packMount(
-  path: string,
-  maxBytes: number,
-  trees: readonly MountTree[],
-  packs: PackWriter,
-  { medium, signal }: SaveOptions,
-): Promise<{ tree: MountTree; bytes: number }> {
-  const { O_RDONLY, O_DIRECTORY } = native.constants;
-  const root = native.openat2(native.AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0, 0);
-  try {
-    const scan = await scanMount(root, maxBytes, signal);
-    const there = (pack: TreePack) => isThere(medium, pack, { signal });
-    const places = await placesOf(neededBy(scan), trees, there);
-    return { tree: await assemble(root, scan, places, packs, signal), bytes: scan.bytes };
-  } finally {
-    native.close(root);
-  }
-}
-
-function neededBy({ files }: Scan): Map<Digest, number> {
-  const needed = new Map<Digest, number>();
-  for (const { node, digests } of files) {
-    digests.forEach((digest, piece) => {
-      if (digest !== undefined) needed.set(digest, pieceLength(node.size, piece));
-    });
-  }
-  return needed;
-}
-
-/** Fills in where each piece of content lies: in an earlier pack, else in a new one. */
-async function assemble(
-  root: native.Fd,
-  { nodes, files }: Scan,
-  places: ReadonlyMap<Digest, Place>,
-  writer: PackWriter,
-  signal: AbortSignal,
-): Promise<MountTree> {
-  const chunks: Chunk[] = [];
-  const packs: TreePack[] = [];
-  const known = new Map<Digest, number>();
-  const packIndex = new Map<TreePack, number>();
-
-  const note = (digest: Digest, { pack, offset, length }: Place): void => {
-    const index = packIndex.get(pack) ?? packs.push(pack) - 1;
-    packIndex.set(pack, index);
-    known.set(digest, chunks.push({ digest, pack: index, offset, length }) - 1);
-  };
-  for (const file of files) {
-    const { digests } = file;
-    for (const digest of digests) {
-      const place = digest === undefined || known.has(digest) ? undefined : places.get(digest);
-      if (digest !== undefined && place !== undefined) note(digest, place);
-    }
-    const isNew = (piece: number) => {
-      const digest = digests[piece];
-      return digest !== undefined && !known.has(digest);
-    };
-    if (digests.some((_, piece) => isNew(piece))) {
-      for (const { piece, data } of readPieces(root, file, isNew)) {
-        const digest = digestOf(data);
-        if (digest !== digests[piece]) throw new ChangedMeanwhile();
-        note(digest, await writer.add(data));
-        signal.throwIfAborted();
-      }
-    }
-    file.node.pieces = digests.map((digest) => (digest === undefined ? undefined : known.get(digest)));
-  }
-  await writer.finish();
-  return { packs, chunks, nodes };
-}
-
 /** Without saves whose blobs the medium has lost: a document that names what is not there would be refused. */
-async function withoutLost(index: MountIndex, { medium, signal, emit }: SaveOptions): Promise<MountIndex> {
-  const lost = new Set<Digest>();
-  for (const blob of blobsOf(index)) {
-    if (!(await isThere(medium, blob, { signal }))) lost.add(blob.digest);
-  }
+async function withoutLost(
+  index: MountIndex,
+  presence: Presence,
+  { medium, emit }: SaveOptions,
+): Promise<MountIndex> {
+  const blobs = blobsOf(index);
+  const there = await Promise.all(blobs.map((blob) => presence.has(blob)));
+  const lost = new Set(blobs.filter((_, at) => !there[at]).map(({ digest }) => digest));
   if (lost.size === 0) return index;
   warn(emit, `cache mounts: ${medium.name} has lost blobs of earlier saves, which are left out`);
   const isWhole = ({ tree, packs }: SavedMount) => [tree, ...packs].every(({ digest }) => !lost.has(digest));

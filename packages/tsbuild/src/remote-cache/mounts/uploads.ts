@@ -1,5 +1,5 @@
 /** Puts into a medium that run beside other work, a few at a time. */
-import type { Descriptor } from '@tsbuild/core';
+import type { Descriptor, Digest } from '@tsbuild/core';
 import type { ByteStream, TransferOptions } from '@tsbuild/registry';
 import pLimit from 'p-limit';
 import type { CacheMedium } from '../medium.js';
@@ -10,9 +10,11 @@ export interface Uploads {
   start(blob: Descriptor, open: () => ByteStream): void;
   /** @throws the first failure, once nothing runs any more */
   finish(): Promise<void>;
+  /** Begins no further one, and waits for those that run. */
+  abandon(): Promise<void>;
 }
 
-export function uploadsTo(medium: CacheMedium, options: TransferOptions): Uploads {
+export function uploadsTo(medium: CacheMedium, presence: Presence, options: TransferOptions): Uploads {
   const limit = pLimit(atOnce);
   const running: Promise<void>[] = [];
   let failure: { error: unknown } | undefined;
@@ -21,6 +23,7 @@ export function uploadsTo(medium: CacheMedium, options: TransferOptions): Upload
     if (failure !== undefined) return;
     try {
       await medium.put(blob, open, options);
+      presence.note(blob);
     } catch (error) {
       failure ??= { error };
     }
@@ -32,21 +35,45 @@ export function uploadsTo(medium: CacheMedium, options: TransferOptions): Upload
       await Promise.all(running);
       if (failure !== undefined) throw failure.error;
     },
+    async abandon() {
+      failure ??= { error: new Error('the upload was given up') };
+      await Promise.all(running);
+    },
   };
 }
 
-/** Whether the medium still has a blob, told by offering it without having it. */
-export async function isThere(
-  medium: CacheMedium,
-  blob: Descriptor,
-  options: TransferOptions,
-): Promise<boolean> {
+/** Which blobs the medium has; each is asked for once. */
+export interface Presence {
+  /** @throws what the medium throws */
+  has(blob: Descriptor): Promise<boolean>;
+  /** For what was put. */
+  note(blob: Descriptor): void;
+}
+
+const questionsAtOnce = 8;
+
+/** Blobs are asked for by offering them without having them. */
+export function presenceIn(medium: CacheMedium, options: TransferOptions): Presence {
+  const limit = pLimit(questionsAtOnce);
+  const known = new Map<Digest, Promise<boolean>>();
+  return {
+    has(blob) {
+      const answer = known.get(blob.digest) ?? limit(() => isThere(medium, blob, options));
+      known.set(blob.digest, answer);
+      return answer;
+    },
+    note: ({ digest }) => void known.set(digest, Promise.resolve(true)),
+  };
+}
+
+async function isThere(medium: CacheMedium, blob: Descriptor, options: TransferOptions): Promise<boolean> {
   let wanted = false;
   // biome-ignore lint/correctness/useYield: it has nothing to give
   async function* nothing(): ByteStream {
     wanted = true;
     throw new Error('the blob is only asked for');
   }
+  options.signal.throwIfAborted();
   try {
     return (await medium.put(blob, nothing, options)) === 'exists';
   } catch (error) {

@@ -22,6 +22,8 @@ export class MemoryMedium implements CacheMedium {
   fetched: string[] = [];
   uploaded: string[] = [];
   bytesUploaded = 0;
+  /** Uploads fail. */
+  refuses = false;
 
   async load() {
     return this.document;
@@ -44,7 +46,12 @@ export class MemoryMedium implements CacheMedium {
   ): Promise<'exists' | 'uploaded'> {
     signal.throwIfAborted();
     if (this.blobs.has(blob.digest)) return 'exists';
-    const bytes = await collect(open(), blob.size, 'blob');
+    const stream = open();
+    if (this.refuses) {
+      // Whoever offers a blob to see whether it is there must see that it was wanted.
+      for await (const _ of stream) throw new Error('the medium is full');
+    }
+    const bytes = await collect(stream, blob.size, 'blob');
     if (sha256(bytes) !== blob.digest) throw new Error('wrong digest');
     this.blobs.set(blob.digest, bytes);
     this.uploaded.push(kindOf(blob.mediaType));

@@ -331,6 +331,39 @@ test('a pack that the medium has lost is packed again', async (t) => {
   assert.ok(await new Store(t).restore([medium], [wanted('/npm', 'b')], '/npm'));
 });
 
+test('saves whose blobs the medium has lost are left out of the next document, named or not', async (t) => {
+  const medium = new MemoryMedium();
+  const store = new Store(t);
+  for (const id of ['/npm', '/pip']) writeFileSync(join(await store.mount(id), 'content'), id);
+  await store.save(medium, [wanted('/npm'), wanted('/pip')]);
+  const [, , pack] = medium.document?.blobs ?? [];
+  assert.match(pack?.mediaType ?? '', /pack/);
+  medium.blobs.delete(pack?.digest ?? sha256(''));
+  await store.save(medium, []);
+  const [index] = medium.document?.blobs ?? [];
+  assert.ok(index);
+  assert.deepEqual(
+    (await fetchIndex(medium, index, { signal: never })).mounts.map(({ id }) => id),
+    ['/pip'],
+  );
+  assert.match(store.notices.join(), /has lost blobs of earlier saves/);
+});
+
+test('a failed upload is a warning, and the cache keeps what it had', async (t) => {
+  const medium = new MemoryMedium();
+  const store = new Store(t);
+  const path = await store.mount('/npm');
+  writeFileSync(join(path, 'content'), noise(1, 100_000));
+  await store.save(medium, [wanted('/npm')]);
+  const before = medium.document?.blobs;
+  writeFileSync(join(path, 'content'), noise(2, 20_000_000));
+  medium.refuses = true;
+  await store.save(medium, [wanted('/npm')]);
+  assert.deepEqual(medium.document?.blobs, before);
+  assert.match(store.notices.join(), /^cache mount npm: not saved to type=memory: the medium is full/);
+  assert.deepEqual(readdirSync(join(store.root, 'tmp')), []);
+});
+
 test('a mount that a step has for itself is not waited for without end, and one that is shared is read', async (t) => {
   const store = new Store(t);
   const path = await store.mount('/npm');
