@@ -29,7 +29,7 @@ export interface ExecutorOptions {
   /** Whether `openBlob` may be asked for the blob. */
   canOpenBlob?(blob: Descriptor): boolean;
   /** Opens the blob of a layer that is no image's of this build, as its uncompressed tar stream. */
-  openBlob?(blob: Descriptor, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
+  openBlob?(blob: Descriptor, context: BlobContext): Promise<AsyncIterable<Uint8Array>>;
   /** Content digest of a part of a ref that shared caches brought, by its `contentKey`; saves fetching the ref. */
   knownContent?(key: Digest, ref: Ref): Digest | undefined;
   /** Opens a URL; redirects followed; conditional requests are the executor's business. */
@@ -46,6 +46,9 @@ export interface ExecutorOptions {
   /** Distrust the stat cache: read every context file again. */
   noStatCache?: boolean;
 }
+
+/** For whom a blob is fetched: the step whose progress shows it. */
+export type BlobContext = Pick<StepContext, 'signal' | 'emit'> & { vertex: { id: string } };
 
 export interface HttpResponse {
   status: number;

@@ -16,7 +16,7 @@ import type {
   StepResult,
   VertexId,
 } from '@tsbuild/solver';
-import type { ContainerOptions, Executor, ExecutorOptions } from './api.js';
+import type { BlobContext, ContainerOptions, Executor, ExecutorOptions } from './api.js';
 import { bindSource } from './context/bind-source.js';
 import { type Contexts, openContexts } from './context/contexts.js';
 import { digestBuildkit, hashHeadedWithoutCache } from './content/buildkit-digest.js';
@@ -41,7 +41,7 @@ import { fetchGit } from './source/git.js';
 import { fetchHttp } from './source/http.js';
 import { presentImage, unpackImage } from './source/image.js';
 import { isLazy, realize } from './source/realize.js';
-import { type LayerUnpacker, snapshotIdOf, type UnpackContext } from './source/unpack-layers.js';
+import { type LayerUnpacker, snapshotIdOf } from './source/unpack-layers.js';
 
 /** Opens the store and takes a lease; `close` has to be called. */
 export async function createExecutor(options: ExecutorOptions): Promise<Executor> {
@@ -156,17 +156,17 @@ function unpackerOf({ root, lease, snapshotter }: Parts): LayerUnpacker {
 }
 
 /** Before files of a ref are used: makes the snapshots of layers that are known by their blobs only. */
-async function makeReal(parts: Parts, ref: Ref, context: UnpackContext): Promise<void> {
+async function makeReal(parts: Parts, ref: Ref, context: BlobContext): Promise<void> {
   const open = async (blob: Descriptor, signal: AbortSignal) => {
     const { openBlob } = parts.options;
     if (openBlob === undefined) throw new Error(`nothing can fetch ${blob.digest}`);
-    return await openBlob(blob, signal);
+    return await openBlob(blob, { ...context, signal });
   };
   await realize(ref, open, unpackerOf(parts), context);
 }
 
 /** Work for an output belongs to no step. */
-function exporting(signal: AbortSignal | undefined): UnpackContext {
+function exporting(signal: AbortSignal | undefined): BlobContext {
   return { vertex: { id: 'export' }, signal: signal ?? new AbortController().signal, emit: () => {} };
 }
 

@@ -4,13 +4,8 @@
  */
 import type { Descriptor, Digest } from '@tsbuild/core';
 import type { LayerRef, Ref, SnapshotId } from '@tsbuild/solver';
-import {
-  type LayerUnpacker,
-  type PackedLayer,
-  snapshotIdOf,
-  type UnpackContext,
-  unpackLayers,
-} from './unpack-layers.js';
+import type { BlobContext } from '../api.js';
+import { type LayerUnpacker, type PackedLayer, snapshotIdOf, unpackLayers } from './unpack-layers.js';
 
 /** A layer that can be fetched and unpacked. */
 export type LazyLayer = LayerRef & { readonly diffId: Digest; readonly blob: Descriptor };
@@ -27,7 +22,7 @@ export async function realize(
   ref: Ref,
   open: (blob: Descriptor, signal: AbortSignal) => Promise<AsyncIterable<Uint8Array>>,
   unpacker: LayerUnpacker,
-  context: UnpackContext,
+  context: BlobContext,
 ): Promise<void> {
   const missing: PackedLayer[] = [];
   for (const [index, layer] of ref.layers.entries()) {

@@ -1,7 +1,8 @@
 /** Blobs of layers to snapshots: fetched in parallel, unpacked once on this machine, whoever asks. */
 import { join } from 'node:path';
 import { chainId, type Descriptor, type Digest, hexOf } from '@tsbuild/core';
-import type { SnapshotId, StepContext } from '@tsbuild/solver';
+import type { SnapshotId } from '@tsbuild/solver';
+import type { BlobContext } from '../api.js';
 import type { Lease } from '../lease/lease.js';
 import { withLock } from '../lease/lock.js';
 
@@ -28,9 +29,6 @@ export interface PackedLayer {
   blob: Descriptor;
 }
 
-/** What the progress of fetching and unpacking needs of a step's context. */
-export type UnpackContext = Pick<StepContext, 'signal' | 'emit'> & { vertex: { id: string } };
-
 /** Snapshots of layers that came as blobs are found by what they and all below them hold. */
 export function snapshotIdOf(diffIds: readonly Digest[]): SnapshotId {
   return `c-${hexOf(chainId(diffIds))}` as SnapshotId;
@@ -44,7 +42,7 @@ export async function unpackLayers(
   layers: readonly PackedLayer[],
   open: (layer: PackedLayer, signal: AbortSignal) => Promise<AsyncIterable<Uint8Array>>,
   unpacker: LayerUnpacker,
-  context: UnpackContext,
+  context: BlobContext,
 ): Promise<void> {
   const ids = layers.map(({ id }) => id);
   const present = await unpacker.lease.use(ids, () => ids.map((id) => unpacker.exists(id)));
@@ -69,7 +67,7 @@ async function unpackOnce(
   { id, parents, diffId, blob }: PackedLayer,
   tar: AsyncIterable<Uint8Array>,
   { root, exists, unpack }: LayerUnpacker,
-  { vertex, signal, emit }: UnpackContext,
+  { vertex, signal, emit }: BlobContext,
 ): Promise<void> {
   await withLock(join(root, 'locks', id), 'exclusive', signal, async () => {
     if (exists(id)) return;

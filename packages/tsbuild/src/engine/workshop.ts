@@ -30,7 +30,7 @@ export interface Workshop {
   /** Cache mounts that travel with those and with the caches of --cache-to. */
   mounts: readonly WantedMount[];
   /** Makes sure that a layer is in the store, from wherever this build's images and imported results come. */
-  fetchLayer(blob: Descriptor, signal: AbortSignal): Promise<void>;
+  fetchLayer(blob: Descriptor, signal: AbortSignal, step?: string): Promise<void>;
   /** Said once each. */
   notice(message: string): void;
   close(): Promise<void>;
@@ -81,20 +81,20 @@ export async function openWorkshop(options: WorkshopOptions, context: OperationC
     throw error;
   });
 
-  const fetchLayer = async (blob: Descriptor, signal: AbortSignal) => {
+  const fetchLayer = async (blob: Descriptor, signal: AbortSignal, id = 'export') => {
     if (await store.useBlob(blob.digest, blob.size)) return;
     const op = origins.get(blob.digest);
     if (op !== undefined && !imports.has(blob.digest)) {
-      await fetchFrom(op, blob, 'export', signal);
+      await fetchFrom(op, blob, id, signal);
       return;
     }
     try {
-      const bytes = await imports.open(blob, { signal });
+      const bytes = await imports.open(blob, { signal, onTransfer: transferTo(emit, id) });
       await store.content.put(bytes, { digest: blob.digest, size: blob.size }, signal);
     } catch (error) {
       signal.throwIfAborted();
       // The image has it, too, unless it is gone from its registry.
-      if (op !== undefined) return await fetchFrom(op, blob, 'export', signal);
+      if (op !== undefined) return await fetchFrom(op, blob, id, signal);
       imports.drop(blob.digest);
       throw unavailable(blob, error instanceof Error ? error.message : String(error), error);
     }
@@ -108,8 +108,8 @@ export async function openWorkshop(options: WorkshopOptions, context: OperationC
       return decompressStream(store.content.open(layer));
     },
     canOpenBlob: ({ digest }) => origins.has(digest) || imports.has(digest),
-    async openBlob(blob, signal) {
-      await fetchLayer(blob, signal);
+    async openBlob(blob, { vertex, signal }) {
+      await fetchLayer(blob, signal, vertex.id);
       return decompressStream(store.content.open(blob));
     },
     knownContent: (key, ref) => imports.content(key, ref),
