@@ -1,6 +1,7 @@
 /** Parser directives: the `# key=value` lines at the very top (BuildKit's parser/directives.go). */
 import type { Directive, EscapeToken } from './ast.js';
 import { fault } from './fault.js';
+import type { PhysicalLines } from './physical-lines.js';
 
 const pattern = /^#[ \t\f\v\r]*([a-zA-Z][a-zA-Z0-9]*)[ \t\f\v\r]*=[ \t\f\v\r]*(.*)$/;
 
@@ -14,13 +15,13 @@ export interface Directives {
  * @param report called with an error and the index of its line; throws
  */
 export function readDirectives(
-  lines: readonly string[],
+  lines: PhysicalLines,
   report: (error: Error, line: number) => never,
 ): Directives {
   const list: Directive[] = [];
   let escape: EscapeToken = '\\';
-  for (const [index, line] of lines.entries()) {
-    const directive = readDirective(line, index);
+  for (let index = 0; index < lines.count; index += 1) {
+    const directive = readDirective(lines.get(index), index);
     if (directive === undefined) break;
     const { name, value } = directive;
     if (list.some((other) => other.name === name)) {

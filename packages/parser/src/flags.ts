@@ -1,6 +1,7 @@
 /** Flags of an instruction: cut from the front of its arguments, then checked against what it knows. */
 import { didYouMean } from '@tsbuild/core';
 import type { EscapeToken } from './ast.js';
+import { isBlank, skipBlanks } from './blanks.js';
 import { fault } from './fault.js';
 import { none } from './none.js';
 
@@ -9,40 +10,38 @@ export function cutFlags(
   text: string,
   escape: EscapeToken,
 ): { flags: readonly string[]; rest: string; offset: number } {
-  const first = text.charCodeAt(0);
-  if (first > 0x2d && first < 0x80) return { flags: none, rest: text, offset: 0 };
-  if (!text.startsWith('-') && !isSpaceAt(text, 0)) return { flags: none, rest: text, offset: 0 };
-  const flags: string[] = [];
-  const isBlank = (at: number) => isSpaceAt(text, at);
-  let at = 0;
-  for (;;) {
-    while (at < text.length && isBlank(at)) at += 1;
-    if (!text.startsWith('--', at)) break;
+  const { length } = text;
+  let flags: string[] | undefined;
+  let at = skipBlanks(text, 0, length);
+  while (text.charCodeAt(at) === 0x2d && text.charCodeAt(at + 1) === 0x2d) {
     let word = '';
-    let quote = '';
+    let quote = 0;
     let quoted = false;
-    for (; at < text.length && (quote !== '' || !isBlank(at)); at += 1) {
-      const char = text.charAt(at);
-      if (quote === '' ? char === '"' || char === "'" : char === quote) {
-        quote = quote === '' ? char : '';
+    let from = at;
+    for (; at < length; at += 1) {
+      const code = text.charCodeAt(at);
+      if (quote === 0 ? code === 0x22 || code === 0x27 : code === quote) {
+        word += text.slice(from, at);
+        from = at + 1;
+        quote = quote === 0 ? code : 0;
         quoted = true;
-      } else if (char === escape) {
+      } else if (code === escape.charCodeAt(0)) {
+        word += text.slice(from, at);
+        from = at + 1;
         at += 1;
-        word += text.charAt(at);
-      } else {
-        word += char;
+      } else if (quote === 0 && isBlank(code)) {
+        break;
       }
     }
+    at = Math.min(at, length);
+    word += text.slice(from, at);
     if (word === '--' && !quoted) break;
+    flags ??= [];
     flags.push(word);
+    at = skipBlanks(text, at, length);
   }
-  while (at < text.length && isBlank(at)) at += 1;
-  const rest = text.slice(at);
-  return { flags, rest, offset: at };
-}
-
-function isSpaceAt(text: string, at: number): boolean {
-  return /^(?!\uFEFF)[\s\u0085]$/.test(text.charAt(at));
+  at = skipBlanks(text, at, length);
+  return { flags: flags ?? none, rest: at === 0 ? text : text.slice(at), offset: at };
 }
 
 /** bool: `--x[=true|false]`; string: `--x=v` once; list: `--x=v` any number of times. */
@@ -54,38 +53,58 @@ type FlagValue<T extends FlagType> = T extends 'list'
 
 export type FlagValues<S extends Record<string, FlagType>> = { [K in keyof S]: FlagValue<S[K]> };
 
+/** Flags that an instruction knows, ready to be read. */
+export interface FlagTable<S extends Record<string, FlagType>> {
+  types: ReadonlyMap<string, { name: string; type: FlagType }>;
+  /** What an instruction without flags has. */
+  absent: FlagValues<S>;
+}
+
+export function flagTable<const S extends Record<string, FlagType>>(known: S): FlagTable<S> {
+  const entries = Object.entries(known);
+  return {
+    // The names once more: a name cut out of a line makes a slow key of an object.
+    types: new Map(entries.map(([name, type]) => [name, { name, type }])),
+    absent: Object.fromEntries(
+      entries.map(([name, type]) => [name, type === 'list' ? none : undefined]),
+    ) as FlagValues<S>,
+  };
+}
+
 /** @throws TsbuildError TSB_PARSE_UNKNOWN_FLAG, TSB_PARSE_DUPLICATE_FLAG, TSB_PARSE_FLAG_VALUE */
 export function readFlags<S extends Record<string, FlagType>>(
   flags: readonly string[],
-  known: S,
+  { types, absent }: FlagTable<S>,
 ): FlagValues<S> {
-  const values: Record<string, string | boolean | string[] | typeof none> = {};
-  for (const name in known) if (known[name] === 'list') values[name] = none;
-  if (flags.length === 0) return values as FlagValues<S>;
-  const names = Object.keys(known);
+  if (flags.length === 0) return absent;
+  const values: Record<string, string | boolean | readonly string[] | undefined> = { ...absent };
   for (const flag of flags) {
     const equals = flag.indexOf('=');
-    const name = flag.slice(2, equals < 0 ? undefined : equals);
+    const written = flag.slice(2, equals < 0 ? undefined : equals);
     const value = equals < 0 ? undefined : flag.slice(equals + 1);
-    const type = Object.hasOwn(known, name) ? known[name] : undefined;
-    if (type === undefined) {
-      const list =
-        names.length === 0
-          ? 'This instruction has no flags.'
-          : `It has ${names.map((n) => `--${n}`).join(', ')}.`;
-      throw fault('UNKNOWN_FLAG', `unknown flag: --${name}${didYouMean(name, names, true)}`, list);
-    }
-    const list = values[name];
+    const known = types.get(written);
+    if (known === undefined) throw unknownFlag(written, [...types.keys()]);
+    const { name, type } = known;
+    const before = values[name];
     if (type === 'list') {
-      if (Array.isArray(list) && list.length > 0) list.push(required(name, value));
-      else values[name] = [required(name, value)];
+      const item = required(name, value);
+      if (Array.isArray(before) && before.length > 0) before.push(item);
+      else values[name] = [item];
       continue;
     }
-    if (list !== undefined)
+    if (before !== undefined)
       throw fault('DUPLICATE_FLAG', `duplicate flag specified: --${name}`, `Keep one --${name}.`);
     values[name] = type === 'bool' ? readBool(name, value) : required(name, value);
   }
   return values as FlagValues<S>;
+}
+
+function unknownFlag(name: string, known: string[]): Error {
+  const hint =
+    known.length === 0
+      ? 'This instruction has no flags.'
+      : `It has ${known.map((each) => `--${each}`).join(', ')}.`;
+  return fault('UNKNOWN_FLAG', `unknown flag: --${name}${didYouMean(name, known, true)}`, hint);
 }
 
 function required(name: string, value: string | undefined): string {

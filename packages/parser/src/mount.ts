@@ -79,6 +79,7 @@ export function mountSource(raw: string): string | undefined {
 
 /** What is wrong with a mount whatever its variables hold. Told while parsing, also for stages that aren't built. */
 export function checkMount(raw: string): void {
+  if (raw !== '' && !raw.includes('$') && !raw.includes('"')) return;
   for (const field of mountFields(raw)) {
     const { key, value } = splitField(field);
     if (key === 'from' && value !== undefined && /\$./.test(value)) {

@@ -12,16 +12,16 @@ import { atLeastOne, refuseFlags, type Request } from './instructions/request.js
 import { splitKeyword } from './split.js';
 
 export function parseOnbuild(request: Request, warn: (warning: ParseWarning) => void): OnbuildInstruction {
-  const { rest, heredocs, base } = request;
+  const { rest, heredocs, keyword, original, range, comments } = request;
   const inner = splitKeyword(rest);
   const name = inner.keyword.toUpperCase();
   atLeastOne(request, name.length, 'ONBUILD RUN make');
   refuseFlags(request);
   if (name === 'ONBUILD' || name === 'FROM' || name === 'MAINTAINER') throw triggerFault(name);
-  checkTrigger({ ...request, name, rest: inner.rest, base: { ...base, keyword: inner.keyword } }, warn);
+  checkTrigger({ ...request, name, rest: inner.rest, keyword: inner.keyword }, warn);
   // Stored as written, blanks at the end included.
-  const text = base.original.replace(/^[\t\n\f\r ]*ONBUILD[\t\n\f\r ]*/i, '');
-  return { kind: 'onbuild', ...base, trigger: text + heredocText(heredocs) };
+  const text = original.replace(/^[\t\n\f\r ]*ONBUILD[\t\n\f\r ]*/i, '');
+  return { kind: 'onbuild', keyword, original, range, comments, trigger: text + heredocText(heredocs) };
 }
 
 export function triggerFault(name: string): TsbuildError {
@@ -40,6 +40,6 @@ function checkTrigger(trigger: Request, warn: (warning: ParseWarning) => void): 
     if (!TsbuildError.is(error)) throw error;
     if (error.code === 'TSB_PARSE_JSON_ARRAY' || error.code === 'TSB_PARSE_KEY_VALUE') throw error;
     const message = `Builds on this image will fail: ${error.message}`;
-    warn({ rule: 'InvalidTrigger', message, range: trigger.base.range });
+    warn({ rule: 'InvalidTrigger', message, range: trigger.range });
   }
 }

@@ -6,28 +6,26 @@ import type {
   Dockerfile,
   EscapeToken,
   FromInstruction,
+  Heredoc,
   Instruction,
-  InstructionBase,
   ParseWarning,
-  Stage,
 } from './ast.js';
 import { readDirectives } from './directives.js';
 import { fault } from './fault.js';
 import { cutFlags } from './flags.js';
 import { findHeredocs, takeBodies } from './heredoc.js';
-import { instructionNames, parseInstruction } from './instructions/index.js';
+import { isInstructionName } from './instruction-names.js';
+import { parseInstruction } from './instructions/index.js';
 import type { Request } from './instructions/request.js';
 import { LineReader, type LogicalLine, rangeOf } from './lines.js';
 import { none } from './none.js';
 import { parseOnbuild, triggerFault } from './onbuild.js';
+import { PhysicalLines } from './physical-lines.js';
 import { splitCommand, splitKeyword } from './split.js';
 import { findSwallowedComment } from './swallowed-comment.js';
 
 /** Longest physical line, bytes (BuildKit's limit). */
 const maxLineBytes = 65535;
-
-/** One string for all instructions of a kind, where each would keep memory of its own. */
-const usualKeywords = new Map(instructionNames.map((name) => [name, name]));
 
 /**
  * Parses a Dockerfile. Nothing is expanded and no stage is looked up.
@@ -39,7 +37,7 @@ export function parseDockerfile(input: string | Uint8Array, filename: string): D
   const decoded =
     typeof input === 'string' ? input : new TextDecoder('utf-8', { ignoreBOM: true }).decode(input);
   const text = decoded.startsWith('\uFEFF') ? decoded.slice(1) : decoded;
-  const lines = physicalLines(text);
+  const lines = new PhysicalLines(text);
   const locate = (range: SourceRange): SourceLocation => ({ file: filename, range, text });
   if (text === '') {
     throw fault('EMPTY', 'the Dockerfile cannot be empty', 'Write at least a FROM line.').with({
@@ -58,15 +56,14 @@ export function parseDockerfile(input: string | Uint8Array, filename: string): D
   let posixShell = true;
   for (let line = reader.next(); line !== undefined; line = reader.next()) {
     found = true;
-    if (line.emptyLines.length > 0) file.warnings.push(emptyContinuation(line));
+    if (line.hasBlankLines) file.warnings.push(emptyContinuation(line));
     const instruction = readInstruction(line, reader, lines, escape, locate, warn);
     posixShell = shellAfter(instruction, posixShell);
     if (posixShell && line.joins.length > 0) file.warnings.push(...findSwallowedComment(instruction, line));
-    if (instruction.kind === 'copy' || instruction.kind === 'add')
-      file.warnings.push(...blankInHeredoc(instruction));
+    if (instruction.kind === 'copy' || instruction.kind === 'add') warnOfBlank(instruction, warn);
     addInstruction(file, instruction, locate);
   }
-  const end = locate(wholeLine(lines, lines.length));
+  const end = locate(wholeLine(lines, lines.count));
   if (!found)
     throw fault('EMPTY', 'file with no instructions', 'Write at least a FROM line.').with({ source: end });
   if (file.stages.length === 0) {
@@ -81,11 +78,11 @@ export function parseDockerfile(input: string | Uint8Array, filename: string): D
  * @throws TsbuildError TSB_PARSE_*; the file is called `ONBUILD`
  */
 export function parseTrigger(text: string): Instruction {
-  const lines = physicalLines(text);
+  const lines = new PhysicalLines(text);
   const locate = (range: SourceRange): SourceLocation => ({ file: 'ONBUILD', range, text });
   const reader = new LineReader(lines, '\\', 0);
   const line = reader.next();
-  const whole = locate({ ...wholeLine(lines, lines.length), startLine: 1, startColumn: 1 });
+  const whole = locate({ ...wholeLine(lines, lines.count), startLine: 1, startColumn: 1 });
   if (line === undefined) {
     throw fault('EMPTY', 'file with no instructions', 'Write an instruction after ONBUILD.').with({
       source: whole,
@@ -108,7 +105,7 @@ type AnyInstruction = FromInstruction | Instruction;
 function readInstruction(
   line: LogicalLine,
   reader: LineReader,
-  lines: readonly string[],
+  lines: PhysicalLines,
   escape: EscapeToken,
   locate: (range: SourceRange) => SourceLocation,
   warn: (warning: ParseWarning) => void,
@@ -130,46 +127,56 @@ function readInstruction(
 function instructionOf(
   line: LogicalLine,
   reader: LineReader,
-  lines: readonly string[],
+  lines: PhysicalLines,
   escape: EscapeToken,
   warn: (warning: ParseWarning) => void,
 ): AnyInstruction {
-  const { keyword: written, rest: all, restOffset } = splitKeyword(line.text);
-  const usual = usualKeywords.get(written);
-  const keyword = usual ?? written;
-  const name = usual ?? written.toUpperCase();
-  const { flags, rest, offset } = cutFlags(all, escape);
-  const inner = name === 'ONBUILD' ? splitKeyword(rest) : undefined;
-  const heredocs = takesHeredocs(inner?.keyword ?? keyword, inner?.rest ?? rest, escape)
-    ? takeBodies(findHeredocs(line.text), reader)
-    : none;
+  const { keyword, rest: all, restOffset } = splitKeyword(line.text);
+  const name = isInstructionName(keyword) ? keyword : keyword.toUpperCase();
+  const { flags, rest, offset } =
+    all.charCodeAt(0) === 0x2d ? cutFlags(all, escape) : { flags: none, rest: all, offset: 0 };
+  const heredocs = rest.includes('<<') ? heredocsOf(line, name, rest, reader, escape) : none;
   const range = rangeOf(line, 0, line.text.length);
   if (heredocs.length > 0) {
     range.endLine = reader.line;
     range.endColumn = lineEnd(lines, reader.line);
   }
-  const base: InstructionBase = {
+  const request: Request = {
     keyword,
     original: line.text,
     range,
     comments: line.comments,
-  };
-  const request: Request = {
     name,
     rest,
     flags,
     escape,
     heredocs,
-    base,
-    rangeOf: (start, end) => rangeOf(line, restOffset + offset + start, restOffset + offset + end),
+    line,
+    offset: restOffset + offset,
   };
   return name === 'ONBUILD' ? parseOnbuild(request, warn) : parseInstruction(request);
 }
 
-/** Only RUN, COPY and ADD, and not in JSON form. */
-function takesHeredocs(keyword: string, rest: string, escape: EscapeToken): boolean {
-  if (!rest.includes('<<') || !/^(?:run|copy|add)$/i.test(keyword)) return false;
-  return splitCommand(cutFlags(rest, escape).rest).form === 'shell';
+/** Only RUN, COPY and ADD have heredocs, and not in JSON form. */
+function heredocsOf(
+  line: LogicalLine,
+  name: string,
+  rest: string,
+  reader: LineReader,
+  escape: EscapeToken,
+): readonly Heredoc[] {
+  if (name === 'ONBUILD') {
+    const { keyword, rest: inner } = splitKeyword(rest);
+    const trigger = keyword.toUpperCase();
+    if (trigger === 'ONBUILD') return none;
+    return heredocsOf(line, trigger, cutFlags(inner, escape).rest, reader, escape);
+  }
+  if (name !== 'RUN' && name !== 'COPY' && name !== 'ADD') return none;
+  if (splitCommand(rest).form !== 'shell') return none;
+  const heredocs = findHeredocs(line.text);
+  if (heredocs.length === 0) return none;
+  takeBodies(heredocs, reader);
+  return heredocs;
 }
 
 function addInstruction(
@@ -178,9 +185,13 @@ function addInstruction(
   locate: (range: SourceRange) => SourceLocation,
 ): void {
   if (instruction.kind === 'from') {
-    const stage: Stage = { index: file.stages.length, from: instruction, instructions: [] };
-    if (instruction.as !== undefined) stage.name = instruction.as.toLowerCase();
-    file.stages.push(stage);
+    const index = file.stages.length;
+    const { as } = instruction;
+    file.stages.push(
+      as === undefined
+        ? { index, from: instruction, instructions: [] }
+        : { index, from: instruction, instructions: [], name: as.toLowerCase() },
+    );
     return;
   }
   const stage = file.stages.at(-1);
@@ -212,23 +223,20 @@ function emptyContinuation(line: LogicalLine): ParseWarning {
 }
 
 /** `COPY << EOF /f`: the body is taken, but the words are two paths. */
-function blankInHeredoc(instruction: CopyInstruction | AddInstruction): ParseWarning[] {
-  if (instruction.json || !instruction.sources.some((word) => /^\d*<<$/.test(word))) return [];
-  const message = `${instruction.kind.toUpperCase()} takes << and the name after it for two paths; write <<NAME without a blank`;
-  return [{ rule: 'HeredocWithBlank', message, range: instruction.range }];
+function warnOfBlank(
+  instruction: CopyInstruction | AddInstruction,
+  warn: (warning: ParseWarning) => void,
+): void {
+  const { kind, json, original, sources, range } = instruction;
+  if (json || !original.includes('<<') || !sources.some((word) => /^\d*<<$/.test(word))) return;
+  const message = `${kind.toUpperCase()} takes << and the name after it for two paths; write <<NAME without a blank`;
+  warn({ rule: 'HeredocWithBlank', message, range });
 }
 
-function physicalLines(text: string): string[] {
-  const lines = text.split('\n');
-  if (lines.length > 1 && lines.at(-1) === '') lines.pop();
-  return lines;
-}
-
-function checkLengths(lines: readonly string[], report: (error: Error, index: number) => never): void {
-  const encoder = new TextEncoder();
-  for (let index = 0; index < lines.length; index += 1) {
-    const line = lines[index] as string;
-    if (line.length * 3 <= maxLineBytes || encoder.encode(line).length <= maxLineBytes) continue;
+function checkLengths(lines: PhysicalLines, report: (error: Error, index: number) => never): void {
+  for (let index = 0; index < lines.count; index += 1) {
+    if ((lines.end(index) - lines.start(index)) * 3 <= maxLineBytes) continue;
+    if (new TextEncoder().encode(lines.get(index)).length <= maxLineBytes) continue;
     const hint = 'Break the line with a backslash at its end, or copy the text from a file.';
     report(
       fault('LINE_TOO_LONG', `dockerfile line greater than max allowed size of ${maxLineBytes}`, hint),
@@ -237,11 +245,11 @@ function checkLengths(lines: readonly string[], report: (error: Error, index: nu
   }
 }
 
-function lineEnd(lines: readonly string[], line: number): number {
-  return (lines[line - 1] ?? '').length + 1;
+function lineEnd(lines: PhysicalLines, line: number): number {
+  return line > lines.count ? 1 : lines.end(line - 1) - lines.start(line - 1) + 1;
 }
 
-function wholeLine(lines: readonly string[], line: number): SourceRange {
+function wholeLine(lines: PhysicalLines, line: number): SourceRange {
   return { startLine: line, startColumn: 1, endLine: line, endColumn: lineEnd(lines, line) };
 }
 

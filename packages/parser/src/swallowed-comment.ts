@@ -10,7 +10,7 @@ export function findSwallowedComment(
   line: LogicalLine,
 ): ParseWarning[] {
   const text = shellText(instruction);
-  const lastPiece = line.joins.at(-1) ?? 0;
+  const lastPiece = line.joins.at(-2) ?? 0;
   if (text === undefined || lastPiece === 0 || !text.includes('#')) return [];
   const start = line.text.lastIndexOf(text);
   const at = commentStart(text);

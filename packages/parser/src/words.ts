@@ -3,42 +3,32 @@
  * (BuildKit's parseWords in parser/line_parsers.go).
  */
 import type { EscapeToken } from './ast.js';
+import { isBlank, skipBlanks } from './blanks.js';
 
-export interface Word {
-  text: string;
-  /** Offset of its first character in the split text. */
-  offset: number;
-}
-
-export function splitWords(text: string, escape: EscapeToken): Word[] {
-  const words: Word[] = [];
-  const blank = /(?!\uFEFF)[\s\u0085]/y;
-  const isBlank = (at: number) => {
-    blank.lastIndex = at;
-    return blank.test(text);
-  };
-  let at = 0;
-  while (at < text.length) {
-    if (isBlank(at)) {
-      at += 1;
-      continue;
-    }
+export function splitWords(text: string, escape: EscapeToken): string[] {
+  const words: string[] = [];
+  const { length } = text;
+  const escapeCode = escape.charCodeAt(0);
+  let at = skipBlanks(text, 0, length);
+  while (at < length) {
     const offset = at;
-    let quote = '';
+    let quote = 0;
     let end = at;
-    for (; at < text.length && (quote !== '' || !isBlank(at)); at += 1) {
-      const char = text.charAt(at);
-      if (char === escape && quote !== "'") {
+    for (; at < length; at += 1) {
+      const code = text.charCodeAt(at);
+      if (quote === 0 && isBlank(code)) break;
+      if (code === escapeCode && quote !== 0x27) {
         // At the very end an escape character is dropped.
-        if (at + 1 === text.length) break;
+        if (at + 1 === length) break;
         at += 1;
-      } else if (quote === '' ? char === '"' || char === "'" : char === quote) {
-        quote = quote === '' ? char : '';
+      } else if (quote === 0 ? code === 0x22 || code === 0x27 : code === quote) {
+        quote = quote === 0 ? code : 0;
       }
       end = at + 1;
     }
-    if (end > offset) words.push({ text: text.slice(offset, end), offset });
-    if (at + 1 === text.length && text.charAt(at) === escape) break;
+    if (end > offset) words.push(text.slice(offset, end));
+    if (at + 1 === length && text.charCodeAt(at) === escapeCode) break;
+    at = skipBlanks(text, at, length);
   }
   return words;
 }

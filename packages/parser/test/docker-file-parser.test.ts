@@ -5,6 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { parse as parseAlone } from 'docker-file-parser';
 import { parseDockerfile } from '@tsbuild/parser';
 import type { FromInstruction, Instruction } from '@tsbuild/parser';
@@ -104,6 +105,25 @@ test('they agree on the plain language', () => {
     const text = `FROM scratch\n${body}\n`;
     assert.deepEqual(ours(text), alone(text), body);
   }
+});
+
+test('words that are split without it are split as it splits them', () => {
+  const plain = fc.stringMatching(/^[\w.,:/@%+-][\w.,:=/@%+-]{0,8}$/);
+  const quoted = fc
+    .tuple(plain, fc.stringMatching(/^[\w .,:=/@%+-]{0,12}$/))
+    .map(([key, value]) => `${key}="${value}"`);
+  const lines = fc
+    .array(fc.oneof(plain, quoted), { minLength: 1, maxLength: 6 })
+    .map((words) => words.join(' '));
+  fc.assert(
+    fc.property(lines, (line) => {
+      for (const keyword of line.startsWith('--') ? [] : ['ARG', 'EXPOSE']) {
+        const text = `FROM scratch\n${keyword} ${line}\n`;
+        assert.deepEqual(ours(text), alone(text));
+      }
+    }),
+    { numRuns: 2000 },
+  );
 });
 
 test('they part ways here', () => {

@@ -2,16 +2,18 @@
 import type { CmdInstruction, EntrypointInstruction, ShellInstruction } from '../ast.js';
 import { fault } from '../fault.js';
 import { splitCommand } from '../split.js';
-import { atLeastOne, refuseFlags, type Request } from './request.js';
+import { atLeastOne, commandOf, refuseFlags, type Request } from './request.js';
 
 export function parseCmd(request: Request): CmdInstruction {
   refuseFlags(request);
-  return { kind: 'cmd', ...request.base, command: splitCommand(request.rest) };
+  const { keyword, original, range, comments } = request;
+  return { kind: 'cmd', keyword, original, range, comments, command: commandOf(request) };
 }
 
 export function parseEntrypoint(request: Request): EntrypointInstruction {
   refuseFlags(request);
-  return { kind: 'entrypoint', ...request.base, command: splitCommand(request.rest) };
+  const { keyword, original, range, comments } = request;
+  return { kind: 'entrypoint', keyword, original, range, comments, command: commandOf(request) };
 }
 
 export function parseShell(request: Request): ShellInstruction {
@@ -22,7 +24,8 @@ export function parseShell(request: Request): ShellInstruction {
   if (command.form !== 'exec') {
     throw fault('SHELL', 'SHELL requires the arguments to be in JSON form', howToFix(request.rest, example));
   }
-  return { kind: 'shell', ...request.base, args: command.args };
+  const { keyword, original, range, comments } = request;
+  return { kind: 'shell', keyword, original, range, comments, args: command.args };
 }
 
 /** Windows users write single backslashes into JSON; say so. */

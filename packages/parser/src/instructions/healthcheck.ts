@@ -2,24 +2,27 @@ import { goQuote } from '@tsbuild/core';
 import type { HealthcheckInstruction } from '../ast.js';
 import { parseDuration } from '../duration.js';
 import { fault } from '../fault.js';
+import { flagTable, readFlags } from '../flags.js';
 import { splitCommand } from '../split.js';
-import { atLeastOne, flagsOf, type Request } from './request.js';
+import { atLeastOne, type Request } from './request.js';
 
-const durations = {
+const known = flagTable({
   interval: 'string',
   timeout: 'string',
   'start-period': 'string',
   'start-interval': 'string',
-} as const;
+  retries: 'string',
+});
 
 export function parseHealthcheck(request: Request): HealthcheckInstruction {
+  const { keyword, original, range, comments } = request;
   const { type, rest } = splitType(request.rest);
   atLeastOne(request, type.length, 'HEALTHCHECK CMD command, or HEALTHCHECK NONE');
   if (type === 'NONE') {
     if (rest !== '') throw broken('HEALTHCHECK NONE takes no arguments', 'Remove what stands after NONE.');
-    return { kind: 'healthcheck', ...request.base, none: true };
+    return { kind: 'healthcheck', keyword, original, range, comments, none: true };
   }
-  const flags = flagsOf(request, { ...durations, retries: 'string' });
+  const flags = readFlags(request.flags, known);
   if (type !== 'CMD') {
     throw broken(
       `Unknown type ${goQuote(type)} in HEALTHCHECK (try CMD)`,
@@ -33,7 +36,15 @@ export function parseHealthcheck(request: Request): HealthcheckInstruction {
       'Write the command that tells whether the container is well.',
     );
   }
-  const instruction: HealthcheckInstruction = { kind: 'healthcheck', ...request.base, none: false, command };
+  const instruction: HealthcheckInstruction = {
+    kind: 'healthcheck',
+    keyword,
+    original,
+    range,
+    comments,
+    none: false,
+    command,
+  };
   set(instruction, 'interval', duration('interval', flags.interval));
   set(instruction, 'timeout', duration('timeout', flags.timeout));
   set(instruction, 'startPeriod', duration('start-period', flags['start-period']));

@@ -2,6 +2,7 @@
 import { didYouMean } from '@tsbuild/core';
 import type { FromInstruction, Instruction } from '../ast.js';
 import { fault } from '../fault.js';
+import { instructionNames } from '../instruction-names.js';
 import { parseCmd, parseEntrypoint, parseShell } from './command.js';
 import { parseAdd, parseCopy } from './copy.js';
 import { parseFrom } from './from.js';
@@ -18,39 +19,36 @@ import {
   parseWorkdir,
 } from './simple.js';
 
+type Parser = (request: Request) => FromInstruction | Instruction;
+
 /** All but ONBUILD, which parses the instruction it holds (parse.ts). */
-const parsers: Record<string, (request: Request) => FromInstruction | Instruction> = {
-  ADD: parseAdd,
-  ARG: parseArg,
-  CMD: parseCmd,
-  COPY: parseCopy,
-  ENTRYPOINT: parseEntrypoint,
-  ENV: parseEnv,
-  EXPOSE: parseExpose,
-  FROM: parseFrom,
-  HEALTHCHECK: parseHealthcheck,
-  LABEL: parseLabel,
-  MAINTAINER: parseMaintainer,
-  RUN: parseRun,
-  SHELL: parseShell,
-  STOPSIGNAL: parseStopsignal,
-  USER: parseUser,
-  VOLUME: parseVolume,
-  WORKDIR: parseWorkdir,
-};
-
-/** Names of all instructions, in upper case. */
-export const instructionNames: readonly string[] = [...Object.keys(parsers), 'ONBUILD'].sort();
-
-export function isInstructionName(name: string): boolean {
-  return instructionNames.includes(name);
-}
+const parsers = new Map<string, Parser>(
+  Object.entries<Parser>({
+    ADD: parseAdd,
+    ARG: parseArg,
+    CMD: parseCmd,
+    COPY: parseCopy,
+    ENTRYPOINT: parseEntrypoint,
+    ENV: parseEnv,
+    EXPOSE: parseExpose,
+    FROM: parseFrom,
+    HEALTHCHECK: parseHealthcheck,
+    LABEL: parseLabel,
+    MAINTAINER: parseMaintainer,
+    RUN: parseRun,
+    SHELL: parseShell,
+    STOPSIGNAL: parseStopsignal,
+    USER: parseUser,
+    VOLUME: parseVolume,
+    WORKDIR: parseWorkdir,
+  } satisfies Record<Exclude<(typeof instructionNames)[number], 'ONBUILD'>, Parser>),
+);
 
 /** @throws TsbuildError TSB_PARSE_UNKNOWN_INSTRUCTION, and the instruction's own errors */
 export function parseInstruction(request: Request): FromInstruction | Instruction {
-  const parser = Object.hasOwn(parsers, request.name) ? parsers[request.name] : undefined;
+  const parser = parsers.get(request.name);
   if (parser !== undefined) return parser(request);
-  const { keyword } = request.base;
+  const { keyword } = request;
   const shown = keyword.length > 80 ? `${keyword.slice(0, 80)}…` : keyword;
   throw fault(
     'UNKNOWN_INSTRUCTION',

@@ -1,10 +1,12 @@
 /** What an instruction's own parser gets, and the checks of counts that many of them share. */
 import type { SourceRange } from '@tsbuild/core';
-import type { EscapeToken, Heredoc, InstructionBase } from '../ast.js';
+import type { Command, EscapeToken, Heredoc, InstructionBase } from '../ast.js';
 import { fault } from '../fault.js';
-import { type FlagType, type FlagValues, readFlags } from '../flags.js';
+import { flagTable, readFlags } from '../flags.js';
+import { type LogicalLine, rangeOf } from '../lines.js';
+import { splitCommand } from '../split.js';
 
-export interface Request {
+export interface Request extends InstructionBase {
   /** In upper case. */
   name: string;
   /** Everything after keyword and flags, trimmed. */
@@ -12,18 +14,28 @@ export interface Request {
   flags: readonly string[];
   escape: EscapeToken;
   heredocs: readonly Heredoc[];
-  base: InstructionBase;
-  /** Range of a stretch of `rest`. */
-  rangeOf(start: number, end: number): SourceRange;
+  line: LogicalLine;
+  /** Where `rest` begins in the line. */
+  offset: number;
 }
 
-/** The instruction's flags; call it without a table for instructions that have none. */
-export function flagsOf<S extends Record<string, FlagType>>(request: Request, known: S): FlagValues<S> {
-  return readFlags(request.flags, known);
+const noFlags = flagTable({});
+
+/** Range of a stretch of `rest`. */
+export function rangeIn({ line, offset }: Request, start: number, end: number): SourceRange {
+  return rangeOf(line, offset + start, offset + end);
 }
 
-export function refuseFlags(request: Request): void {
-  if (request.flags.length > 0) readFlags(request.flags, {});
+export function refuseFlags({ flags }: Request): void {
+  if (flags.length > 0) readFlags(flags, noFlags);
+}
+
+/** The command that RUN, CMD or ENTRYPOINT holds. */
+export function commandOf({ keyword, name, original, rest, offset }: Request): Command {
+  const bare = keyword === name && offset === keyword.length + 1 && original.length === offset + rest.length;
+  return bare && original.charCodeAt(keyword.length) === 0x20
+    ? splitCommand(rest, original)
+    : splitCommand(rest);
 }
 
 export function countFault(message: string, hint: string): Error {

@@ -1,31 +1,27 @@
 import { goQuote } from '@tsbuild/core';
 import type { RunInstruction } from '../ast.js';
 import { fault } from '../fault.js';
-import type { FlagValues } from '../flags.js';
-import { none } from '../none.js';
+import { flagTable, readFlags } from '../flags.js';
 import { checkMount } from '../mount.js';
-import { splitCommand } from '../split.js';
-import { flagsOf, type Request } from './request.js';
+import { commandOf, type Request } from './request.js';
 
-const known = { mount: 'list', network: 'string', security: 'string', device: 'list' } as const;
-const noFlags: FlagValues<typeof known> = {
-  mount: none,
-  network: undefined,
-  security: undefined,
-  device: none,
-};
+const known = flagTable({ mount: 'list', network: 'string', security: 'string', device: 'list' });
 const networks = ['default', 'none', 'host'];
 const securities = ['sandbox', 'insecure'];
 
 export function parseRun(request: Request): RunInstruction {
-  const { mount, network, security, device } = request.flags.length > 0 ? flagsOf(request, known) : noFlags;
-  for (const value of mount) checkMount(value);
+  const { mount, network, security, device } = readFlags(request.flags, known);
+  if (mount.length > 0) for (const value of mount) checkMount(value);
   oneOf('invalid network mode', network, networks);
   oneOf('invalid security mode', security, securities);
+  const { keyword, original, range, comments } = request;
   const run: RunInstruction = {
     kind: 'run',
-    ...request.base,
-    command: splitCommand(request.rest),
+    keyword,
+    original,
+    range,
+    comments,
+    command: commandOf(request),
     mounts: mount,
     devices: device,
     heredocs: request.heredocs,

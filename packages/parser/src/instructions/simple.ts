@@ -13,32 +13,37 @@ import { atLeastOne, countFault, exactlyOne, refuseFlags, type Request } from '.
 export function parseWorkdir(request: Request): WorkdirInstruction {
   const path = exactlyOne(request, 'WORKDIR /app');
   refuseFlags(request);
-  return { kind: 'workdir', ...request.base, path };
+  const { keyword, original, range, comments } = request;
+  return { kind: 'workdir', keyword, original, range, comments, path };
 }
 
 export function parseUser(request: Request): UserInstruction {
   const user = exactlyOne(request, 'USER name:group');
   refuseFlags(request);
-  return { kind: 'user', ...request.base, user };
+  const { keyword, original, range, comments } = request;
+  return { kind: 'user', keyword, original, range, comments, user };
 }
 
 export function parseStopsignal(request: Request): StopsignalInstruction {
   const signal = exactlyOne(request, 'STOPSIGNAL SIGTERM');
   refuseFlags(request);
-  return { kind: 'stopsignal', ...request.base, signal };
+  const { keyword, original, range, comments } = request;
+  return { kind: 'stopsignal', keyword, original, range, comments, signal };
 }
 
 export function parseMaintainer(request: Request): MaintainerInstruction {
   const name = exactlyOne(request, 'LABEL org.opencontainers.image.authors="name" instead of it');
   refuseFlags(request);
-  return { kind: 'maintainer', ...request.base, name };
+  const { keyword, original, range, comments } = request;
+  return { kind: 'maintainer', keyword, original, range, comments, name };
 }
 
 export function parseExpose(request: Request): ExposeInstruction {
   const ports = splitBlanks(request.rest);
   atLeastOne(request, ports.length, 'EXPOSE 80/tcp');
   refuseFlags(request);
-  return { kind: 'expose', ...request.base, ports };
+  const { keyword, original, range, comments } = request;
+  return { kind: 'expose', keyword, original, range, comments, ports };
 }
 
 export function parseVolume(request: Request): VolumeInstruction {
@@ -49,5 +54,6 @@ export function parseVolume(request: Request): VolumeInstruction {
   if (paths.includes('')) {
     throw countFault('VOLUME specified can not be an empty string', 'Write the path of a directory.');
   }
-  return { kind: 'volume', ...request.base, paths };
+  const { keyword, original, range, comments } = request;
+  return { kind: 'volume', keyword, original, range, comments, paths };
 }
