@@ -24,22 +24,33 @@ export function parseIgnoreFile(text: string): string[] {
   return patterns;
 }
 
-/** What a walk carries from a directory to its children: for each pattern, whether it hit the directory. */
-export type MatchInfo = readonly boolean[];
+/** What a walk carries from a directory to its children: positions of the patterns that hit it, ascending. */
+export type MatchInfo = readonly number[];
 
 interface Pattern {
-  text: string;
   exclusion: boolean;
+  /** The only path it matches; undefined if it may match several. */
+  exact?: string;
   matches(path: string): boolean;
-  /** Components, and undefined from the first one that may match across slashes. */
+  /** Components, and undefined from the first one that may match across slashes. For exclusions alone. */
   components: (((name: string) => boolean) | undefined)[];
 }
 
-/** Decides paths against a list of patterns. Paths are relative, clean and use `/`. */
+const nowhere: readonly number[] = [];
+
+/**
+ * Decides paths against a list of patterns. Paths are relative, clean and use `/`. Patterns without wildcards cost
+ * nothing for the paths they are not about, however many they are.
+ */
 export class PatternMatcher {
   /** Whether any pattern is a `!` one, so that something below an ignored directory may be kept. */
   readonly exclusions: boolean;
-  readonly #patterns: Pattern[];
+  readonly #patterns: readonly Pattern[];
+  /** Positions of the exact patterns, by their path, and of all others. */
+  readonly #exact = new Map<string, number[]>();
+  readonly #others: number[] = [];
+  readonly #kept: readonly Pattern[];
+  readonly #lastExclusion: number;
 
   /** @throws TsbuildError TSB_CONTEXT_BAD_PATTERN naming the pattern */
   constructor(patterns: readonly string[]) {
@@ -47,16 +58,23 @@ export class PatternMatcher {
       .map((text) => trimSpace(text))
       .filter((text) => text !== '')
       .map(compile);
-    this.exclusions = this.#patterns.some((pattern) => pattern.exclusion);
+    for (const [at, { exact }] of this.#patterns.entries()) {
+      if (exact === undefined) this.#others.push(at);
+      else if (!this.#exact.get(exact)?.push(at)) this.#exact.set(exact, [at]);
+    }
+    this.#kept = this.#patterns.filter((pattern) => pattern.exclusion);
+    this.exclusions = this.#kept.length > 0;
+    this.#lastExclusion = this.#patterns.findLastIndex((pattern) => pattern.exclusion);
   }
 
   /** Whether the patterns select (for an ignore file: ignore) the path, looking at its parents too. */
   matchesOrParentMatches(path: string): boolean {
-    let matched = false;
-    for (const pattern of this.#patterns) {
-      if (pattern.exclusion === matched && hits(pattern, path)) matched = !pattern.exclusion;
-    }
-    return matched;
+    return this.#decide(path, undefined).decider !== undefined;
+  }
+
+  /** Position (blank patterns not counted) of the one that selects the path, undefined if none does. */
+  selectingPattern(path: string): number | undefined {
+    return this.#decide(path, undefined).decider;
   }
 
   /**
@@ -65,17 +83,51 @@ export class PatternMatcher {
    * on the parent counts for the child even where the pattern would not have been tried.
    */
   matchesUsingParentResults(path: string, parent?: MatchInfo): { matched: boolean; info: MatchInfo } {
-    let matched = false;
-    const info = this.#patterns.map((pattern, index) => {
-      let hit = parent?.[index] ?? false;
-      if (!hit) {
-        if (pattern.exclusion !== matched) return false;
-        hit = parent === undefined ? hits(pattern, path) : pattern.matches(path);
+    const { decider, info } = this.#decide(path, parent);
+    return { matched: decider !== undefined, info };
+  }
+
+  /**
+   * The patterns in order, but for those that cannot hit. One is tried only if it would change what the ones
+   * before it came to.
+   */
+  #decide(path: string, parent: MatchInfo | undefined): { decider: number | undefined; info: MatchInfo } {
+    const exact = this.#exactHits(path, parent === undefined);
+    const inherited = parent ?? nowhere;
+    const info: number[] = [];
+    let decider: number | undefined;
+    let [nextExact, nextInherited, nextOther] = [0, 0, 0];
+    for (;;) {
+      const byExact = exact[nextExact] ?? Number.POSITIVE_INFINITY;
+      const byParent = inherited[nextInherited] ?? Number.POSITIVE_INFINITY;
+      const byTrial = this.#others[nextOther] ?? Number.POSITIVE_INFINITY;
+      const at = Math.min(byExact, byParent, byTrial);
+      const pattern = this.#patterns[at];
+      if (pattern === undefined) break;
+      if (decider !== undefined && at > this.#lastExclusion && nextInherited === inherited.length) break;
+      if (at === byExact) nextExact += 1;
+      if (at === byParent) nextInherited += 1;
+      if (at === byTrial) nextOther += 1;
+      if (at !== byParent) {
+        if (pattern.exclusion !== (decider !== undefined)) continue;
+        if (at !== byExact && !(parent === undefined ? hits(pattern, path) : pattern.matches(path))) continue;
       }
-      if (hit) matched = !pattern.exclusion;
-      return hit;
-    });
-    return { matched, info };
+      info.push(at);
+      if (pattern.exclusion) decider = undefined;
+      else decider ??= at;
+    }
+    return { decider, info };
+  }
+
+  /** Positions of the exact patterns for the path, and for its parents if they are to be looked at; ascending. */
+  #exactHits(path: string, withParents: boolean): readonly number[] {
+    const own = this.#exact.get(path) ?? nowhere;
+    if (!withParents || this.#exact.size === 0 || !path.includes('/')) return own;
+    const all = [...own];
+    for (let end = path.indexOf('/', 1); end >= 0; end = path.indexOf('/', end + 1)) {
+      all.push(...(this.#exact.get(path.slice(0, end)) ?? nowhere));
+    }
+    return all.sort((a, b) => a - b);
   }
 
   /**
@@ -83,8 +135,9 @@ export class PatternMatcher {
    * no walk. Errs on the side of true.
    */
   mayKeepBelow(directory: string): boolean {
+    if (!this.exclusions) return false;
     const names = directory === '' || directory === '.' ? [] : directory.split('/');
-    return this.#patterns.some((pattern) => pattern.exclusion && reachesBelow(pattern, names));
+    return this.#kept.some((pattern) => reachesBelow(pattern, names));
   }
 }
 
@@ -118,7 +171,9 @@ function compile(text: string): Pattern {
     pattern = pattern.slice(1);
   }
   checkGoPattern(pattern);
-  return { text: pattern, exclusion, matches: matcherOf(pattern), components: componentsOf(pattern) };
+  const { matches, exact } = matcherOf(pattern);
+  const components = exclusion ? componentsOf(pattern) : [];
+  return { exclusion, matches, components, ...(exact ? { exact: pattern } : {}) };
 }
 
 function componentsOf(pattern: string): Pattern['components'] {
@@ -126,22 +181,27 @@ function componentsOf(pattern: string): Pattern['components'] {
   for (const part of pattern.split('/')) {
     // [^a] and \D match a slash, ** any number of them.
     if (/[[\\]|\*\*/.test(part)) return [...components, undefined];
-    components.push(matcherOf(part));
+    components.push(matcherOf(part).matches);
   }
   return components;
 }
 
-function matcherOf(pattern: string): (path: string) => boolean {
+function matcherOf(pattern: string): { matches: Pattern['matches']; exact: boolean } {
   const { kind, source } = translate(pattern);
-  if (kind === 'exact') return (path) => path === pattern;
+  if (kind === 'exact') return { matches: (path) => path === pattern, exact: true };
+  return { matches: kind === 'regexp' ? expressionOf(pattern, source) : endOf(pattern, kind), exact: false };
+}
+
+function endOf(pattern: string, kind: 'prefix' | 'suffix'): Pattern['matches'] {
   if (kind === 'prefix') {
     const prefix = pattern.slice(0, -2);
     return (path) => path.startsWith(prefix);
   }
-  if (kind === 'suffix') {
-    const suffix = pattern.slice(2);
-    return (path) => path.endsWith(suffix) || (suffix.startsWith('/') && path === suffix.slice(1));
-  }
+  const suffix = pattern.slice(2);
+  return (path) => path.endsWith(suffix) || (suffix.startsWith('/') && path === suffix.slice(1));
+}
+
+function expressionOf(pattern: string, source: string): Pattern['matches'] {
   const expression = compileRe2(source);
   return (path) => {
     if (expression === undefined) {

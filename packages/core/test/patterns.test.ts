@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { PatternMatcher, parseIgnoreFile, TsbuildError } from '@tsbuild/core';
+import { type MatchInfo, PatternMatcher, parseIgnoreFile, TsbuildError } from '@tsbuild/core';
 
 interface OracleCase {
   ignore: string;
@@ -64,7 +64,7 @@ test('a walk decides as moby does for every path of the oracle without inverted 
     if (ignore.includes('!') || Object.values(results).includes('ERR')) continue;
     const matcher = new PatternMatcher(parseIgnoreFile(ignore));
     for (const [path, wanted] of Object.entries(results)) {
-      let info: readonly boolean[] | undefined;
+      let info: MatchInfo | undefined;
       let matched = false;
       const names = path.split('/');
       for (let depth = 1; depth <= names.length; depth += 1) {

@@ -59,15 +59,8 @@ export function ignoreState(
 
 /** Where the rule stands that hides a path: `.dockerignore line 3 (*.log)`; undefined if none does. */
 export function hidingRule(rules: IgnoreRules, path: string): string | undefined {
-  let rule: string | undefined;
-  for (let count = 1; count <= rules.patterns.length; count += 1) {
-    const before = rule !== undefined;
-    const now = new PatternMatcher(rules.patterns.slice(0, count)).matchesOrParentMatches(path);
-    if (now === before) continue;
-    const line = rules.lines[count - 1];
-    rule = now
-      ? `${rules.file}${line === undefined ? '' : ` line ${line}`} (${rules.patterns[count - 1]})`
-      : undefined;
-  }
-  return rule;
+  const at = rules.matcher.selectingPattern(path);
+  if (at === undefined) return undefined;
+  const line = rules.lines[at];
+  return `${rules.file}${line === undefined ? '' : ` line ${line}`} (${rules.patterns[at]})`;
 }
