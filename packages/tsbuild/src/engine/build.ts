@@ -17,6 +17,7 @@ import { BuildkitFinder } from '../remote-cache/buildkit-import.js';
 import { withImports } from '../remote-cache/imports.js';
 import { checkCaches } from '../remote-cache/media.js';
 import { readKeys } from '../remote-cache/signing-keys.js';
+import { unusedMounts } from '../remote-cache/mounts/unused.js';
 import { wantedMounts } from '../remote-cache/mounts/wanted.js';
 import { createResolver } from '../resolve/resolver.js';
 import { keepBelow } from '../store/ceiling.js';
@@ -60,6 +61,7 @@ async function buildImages(options: Options, context: OperationContext): Promise
     const { dockerfile } = prepared;
     const plans = await planAll(options, prepared, workshop, context);
     const warnings = emitWarnings(plans, dockerfile.name, context.emit);
+    for (const message of unusedMounts(workshop.mounts, plans, options)) workshop.notice(message);
     const work = { workshop, outputs, tags, options, context };
     const { written, steps } = options.check
       ? { written: { outputs: [], names: [] } as WrittenOutputs }

@@ -53,8 +53,8 @@ export function recordTrace(
     keep(succeeded) {
       if (known.size === 0) return;
       const all = succeeded ? plans.map(({ result }) => result) : [...done];
+      // What a result stands on was not asked for where the result was found.
       for (const { vertices } of plans)
-        // What a result stands on was not asked for where the result was found.
         for (const id of all.filter((each) => vertices.has(each)))
           for (const below of closure(vertices, id).keys()) done.add(below);
       keepTrace(root, { ...name, steps: stepsName(plans, known, done) }, () =>
