@@ -212,11 +212,17 @@ if (!unitOnly && !peers) {
 }
 if (peers) {
   const files = filesBelow(join(repo, 'test/dist/peers'), ['.test.js']);
-  await withPeers((env) =>
-    suite('peers', process.execPath, nodeTest(files, 1800), {
-      env: { ...env, TSBUILD_TEST_FAILURES: failed },
-    }),
-  );
+  await ensurePackages(['python3-swift']);
+  const s3 = await startS3();
+  try {
+    await withPeers((env) =>
+      suite('peers', process.execPath, nodeTest(files, 1800), {
+        env: { ...env, ...s3.env, TSBUILD_TEST_FAILURES: failed },
+      }),
+    );
+  } finally {
+    await s3.stop();
+  }
 }
 const whatFailed = readFileSync(failed, 'utf8');
 rmSync(reports, { recursive: true, force: true });

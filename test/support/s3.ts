@@ -19,9 +19,9 @@ export const s3Env = {
 };
 
 /** One request, signed by the rules of AWS Signature Version 4; independent of the client under test. */
-export async function s3(method: string, path: string, body = ''): Promise<Response> {
+export async function s3(method: string, path: string, body: string | Uint8Array = ''): Promise<Response> {
   const { host } = new URL(s3Endpoint);
-  const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+  const sha256 = (text: string | Uint8Array) => createHash('sha256').update(text).digest('hex');
   const hmac = (key: string | Buffer, text: string) => createHmac('sha256', key).update(text).digest();
   const time = new Date().toISOString().replace(/[-:]|\.\d+/g, '');
   const day = time.slice(0, 8);
@@ -43,7 +43,7 @@ export async function s3(method: string, path: string, body = ''): Promise<Respo
       ...headers,
       authorization: `AWS4-HMAC-SHA256 Credential=${s3Env.AWS_ACCESS_KEY_ID}/${scope},SignedHeaders=${names},Signature=${signature}`,
     },
-    ...(body === '' ? {} : { body }),
+    ...(body.length === 0 ? {} : { body }),
   });
 }
 
