@@ -49,7 +49,7 @@ export async function createExecutor(options: ExecutorOptions): Promise<Executor
   mkdirSync(root, { recursive: true, mode: 0o700 });
   const lease = await acquireLease(root);
   try {
-    const snapshotter = await openSnapshotter({
+    const snapshotter = openSnapshotter({
       root,
       tmp: lease.tmp,
       userxattr: process.env['TSBUILD_USERNS'] === '1',

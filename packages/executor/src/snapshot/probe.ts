@@ -1,5 +1,5 @@
 /** Chooses the snapshotter by trying in the store's own folder what an overlay has to be able to do. */
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { TsbuildError } from '@tsbuild/core';
 import * as native from '@tsbuild/native';
 import { isWhiteoutDevice, opaqueAttribute } from './diff-dir.js';
@@ -20,34 +20,64 @@ export interface SnapshotterOptions {
   notice(message: string): void;
 }
 
-/** @throws TsbuildError TSB_HOST_OVERLAY when overlayfs is demanded and does not work */
-export async function openSnapshotter(options: SnapshotterOptions): Promise<Snapshotter> {
+/**
+ * Unless a kind is demanded, overlayfs is tried out when something is first to be mounted: a build that finds everything
+ * in the cache mounts nothing.
+ * @throws TsbuildError TSB_HOST_OVERLAY when overlayfs is demanded and does not work
+ */
+export function openSnapshotter(options: SnapshotterOptions): Snapshotter {
   const { root, tmp, userxattr, kind, notice } = options;
   mkdirSync(tmp, { recursive: true, mode: 0o700 });
-  if (kind === 'copy') return openCopySnapshotter({ root, tmp, userxattr });
-  const fault = await probeOverlay(tmp, userxattr);
-  if (fault === undefined) return openOverlaySnapshotter({ root, tmp, userxattr });
-  if (kind === 'overlay') {
-    throw new TsbuildError('TSB_HOST_OVERLAY', `overlayfs cannot be used in ${root}: ${fault}`, {
-      hint: 'Put the store on a file system like ext4, xfs or btrfs with --root, or use --snapshotter copy.',
-    });
-  }
-  notice(
-    `overlayfs cannot be used in ${root} (${fault}); files are copied instead, which is slower. ` +
-      'A store on ext4, xfs or btrfs (--root) avoids this.',
-  );
-  return openCopySnapshotter({ root, tmp, userxattr });
+  const copy = openCopySnapshotter({ root, tmp, userxattr });
+  if (kind === 'copy') return copy;
+  const overlay = openOverlaySnapshotter({ root, tmp, userxattr });
+  let chosen: Snapshotter | undefined;
+  const choose = (): Snapshotter => {
+    if (chosen !== undefined) return chosen;
+    const fault = probeOverlay(tmp, userxattr);
+    if (fault !== undefined && kind === 'overlay') {
+      throw new TsbuildError('TSB_HOST_OVERLAY', `overlayfs cannot be used in ${root}: ${fault}`, {
+        hint: 'Put the store on a file system like ext4, xfs or btrfs with --root, or use --snapshotter copy.',
+      });
+    }
+    if (fault !== undefined) {
+      notice(
+        `overlayfs cannot be used in ${root} (${fault}); files are copied instead, which is slower. ` +
+          'A store on ext4, xfs or btrfs (--root) avoids this.',
+      );
+    }
+    chosen = fault === undefined ? overlay : copy;
+    return chosen;
+  };
+  if (kind === 'overlay') return choose();
+  return {
+    get kind() {
+      return choose().kind;
+    },
+    prepare: async (parents, signal) => await choose().prepare(parents, signal),
+    view: async (parents, signal) => await choose().view(parents, signal),
+    draft: async () => await choose().draft(),
+    openDiff: (id) => choose().openDiff(id),
+    // Only snapshots that were made by copying make it matter which it is.
+    exists: (id) => overlay.exists(id) || (copy.exists(id) && choose().exists(id)),
+    remove: (id) => overlay.remove(id),
+    list: () => overlay.list(),
+    usage: (id) => overlay.usage(id),
+    async sync() {
+      await chosen?.sync();
+    },
+  };
 }
 
 /** What keeps overlayfs from working with layers in a folder; undefined when nothing does. */
-export async function probeOverlay(folder: string, userxattr: boolean): Promise<string | undefined> {
+export function probeOverlay(folder: string, userxattr: boolean): string | undefined {
   const dir = mkdtempSync(`${folder}/probe-`);
   try {
     return tryOverlay(dir, userxattr);
   } catch (error) {
     return (error as Error).message;
   } finally {
-    await native.removeTree(native.AT_FDCWD, dir);
+    rmSync(dir, { recursive: true });
   }
 }
 

@@ -306,20 +306,20 @@ test('the probe takes overlay where it works and says why not where it does not'
       userxattr: inUserNamespace,
       notice: (text: string) => notices.push(text),
     };
-    assert.equal(await probeOverlay(`${root}/tmp`, inUserNamespace), undefined);
-    assert.equal((await openSnapshotter(options)).kind, 'overlay');
-    assert.equal((await openSnapshotter({ ...options, kind: 'copy' })).kind, 'copy');
+    assert.equal(probeOverlay(`${root}/tmp`, inUserNamespace), undefined);
+    assert.equal(openSnapshotter(options).kind, 'overlay');
+    assert.equal(openSnapshotter({ ...options, kind: 'copy' }).kind, 'copy');
     assert.deepEqual(notices, []);
     assert.deepEqual(readdirSync(`${root}/tmp`), ['a']);
     // A file system that cannot hold an upper directory: an overlay on an overlay's root.
-    const snapshots = await openSnapshotter(options);
+    const snapshots = openSnapshotter(options);
     const active = await snapshots.prepare([]);
     const inside = `/proc/self/fd/${active.root()}`;
-    const second = await openSnapshotter({ ...options, root: inside, tmp: `${inside}/tmp` });
+    const second = openSnapshotter({ ...options, root: inside, tmp: `${inside}/tmp` });
     assert.equal(second.kind, 'copy');
     assert.match(notices.join(), /overlayfs cannot be used in .* files are copied instead/);
-    await assert.rejects(
-      openSnapshotter({ ...options, root: inside, tmp: `${inside}/tmp`, kind: 'overlay' }),
+    assert.throws(
+      () => openSnapshotter({ ...options, root: inside, tmp: `${inside}/tmp`, kind: 'overlay' }),
       {
         code: 'TSB_HOST_OVERLAY',
       },
