@@ -126,11 +126,13 @@ async function acceptance() {
       TSBUILD_TEST_DEBIAN: await publicCopy(await debianTar(), work),
       TSBUILD_TEST_EXAMPLES: join(tests, 'examples'),
       TSBUILD_TEST_GOLDEN: join(tests, 'golden'),
+      TSBUILD_TEST_FIXTURES: join(tests, 'fixtures'),
       TSBUILD_TEST_REPO: repo,
     };
     await must('cp', ['-r', join(repo, 'test/dist'), tests]);
     await must('cp', ['-r', join(repo, 'examples'), join(tests, 'examples')]);
     await must('cp', ['-r', join(repo, 'test/differential/golden'), join(tests, 'golden')]);
+    await must('cp', ['-r', join(repo, 'test/fixtures'), join(tests, 'fixtures')]);
     await must('cp', [join(repo, 'test/package.json'), tests]);
     await must('chmod', ['-R', 'a+rX', work]);
     const copied = files.map((file) => join(tests, file.slice(join(repo, 'test/dist').length)));

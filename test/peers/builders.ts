@@ -21,8 +21,9 @@ export interface Builder {
   tag(job: Job, name: string, noCache: boolean): Promise<Outcome>;
 }
 
-export const buildx: Builder = {
+export const buildx: Builder & { run(job: Job): Promise<Outcome> } = {
   name: 'docker buildx',
+  run: (job) => runBuildx(job, ['--progress=plain']),
   build: (job, destination) => runBuildx(job, ['--no-cache', '--output', `type=oci,dest=${destination}`]),
   tag: (job, name, noCache) => runBuildx(job, ['-t', name, ...(noCache ? ['--no-cache'] : [])]),
 };

@@ -21,6 +21,11 @@ export function examples(): string {
   return setting('TSBUILD_TEST_EXAMPLES');
 }
 
+/** What was recorded for the tests, readable by everybody. */
+export function fixtures(): string {
+  return setting('TSBUILD_TEST_FIXTURES');
+}
+
 /** A fresh folder below the run's own, which the runner removes. */
 export function workFolder(name: string): string {
   return mkdtempSync(join(setting('TSBUILD_TEST_WORK'), `${name}-`));
