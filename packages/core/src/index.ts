@@ -10,4 +10,5 @@ export * from './outline.js';
 export * from './patterns.js';
 export * from './platform.js';
 export * from './source.js';
+export * from './store-full.js';
 export * from './suggest.js';

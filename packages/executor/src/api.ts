@@ -32,6 +32,8 @@ export interface ExecutorOptions {
   openBlob?(blob: Descriptor, context: BlobContext): Promise<AsyncIterable<Uint8Array>>;
   /** Content digest of a part of a ref that shared caches brought, by its `contentKey`; saves fetching the ref. */
   knownContent?(key: Digest, ref: Ref): Digest | undefined;
+  /** Whether the store's copy of a blob was damaged or gone, and is removed. */
+  discardDamaged?(blob: Descriptor, signal: AbortSignal): Promise<boolean>;
   /** Opens a URL; redirects followed; conditional requests are the executor's business. */
   fetchUrl(url: string, headers: Record<string, string>, signal: AbortSignal): Promise<HttpResponse>;
   /** Value of a secret, or undefined. */
@@ -89,6 +91,17 @@ export interface Executor extends Worker {
   filesBetween(before: Digest, after: Digest): Promise<FileDifference | undefined>;
   /** The image's root file system where all of it is unpacked; fetches nothing. */
   presentImage(op: ImageOp): Promise<Ref | undefined>;
+  /**
+   * Unpacks a layer's tar beside the snapshot that was made of it.
+   * @returns how many files differ
+   */
+  differsFromLayer(
+    layer: LayerRef,
+    parents: Ref,
+    tar: AsyncIterable<Uint8Array>,
+    diffId: Digest,
+    signal: AbortSignal,
+  ): Promise<number>;
   /** Starts an image's command in the sandbox on a throw-away upper directory (`tsbuild run`). */
   container(ref: Ref, options: ContainerOptions): Promise<{ exitCode: number }>;
   /** Ends leases, removes temporary files. */

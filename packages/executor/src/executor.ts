@@ -16,6 +16,7 @@ import type {
   StepResult,
   VertexId,
 } from '@tsbuild/solver';
+import { countDifferences } from './check.js';
 import type { BlobContext, ContainerOptions, Executor, ExecutorOptions } from './api.js';
 import { bindSource } from './context/bind-source.js';
 import { type Contexts, openContexts } from './context/contexts.js';
@@ -54,11 +55,13 @@ export async function createExecutor(options: ExecutorOptions): Promise<Executor
       tmp: lease.tmp,
       userxattr: process.env['TSBUILD_USERNS'] === '1',
       kind: options.snapshotter,
+      manifests: true,
       notice: options.notice,
     });
     const contexts = openContexts(options.contexts, {
       cacheFolder: join(root, 'cache'),
       noStatCache: options.noStatCache ?? false,
+      warn: options.notice,
     });
     const manifests = new Manifests(join(root, 'cache', 'files'));
     return compose({ options, root, lease, snapshotter, contexts, manifests });
@@ -131,6 +134,17 @@ function compose(parts: Parts): Executor {
       }),
     buildkitDigest: (input, selectors, signal) =>
       cancellable(signal, () => buildkitDigest(parts, input, selectors, signal)),
+    async differsFromLayer({ snapshot }, parents, tar, diffId, signal) {
+      const id = randomSnapshotId();
+      await lease.use([snapshot, id, ...idsOf(parents)], () => undefined);
+      await unpackLayer(tar, { snapshotter, diffId, parents: idsOf(parents), id, signal });
+      try {
+        const folders = [snapshot, id].map((each) => join(root, 'snapshots', each)) as [string, string];
+        return await countDifferences(...folders, signal);
+      } finally {
+        await snapshotter.remove(id);
+      }
+    },
     container: (ref, container) => cancellable(container.signal, () => runOnThrowAway(parts, ref, container)),
     async close() {
       try {
@@ -144,8 +158,9 @@ function compose(parts: Parts): Executor {
   };
 }
 
-function unpackerOf({ root, lease, snapshotter }: Parts): LayerUnpacker {
+function unpackerOf({ options, root, lease, snapshotter }: Parts): LayerUnpacker {
   return {
+    discardDamaged: async (blob, signal) => (await options.discardDamaged?.(blob, signal)) ?? false,
     root,
     lease,
     exists: (id) => snapshotter.exists(id),
@@ -207,20 +222,25 @@ async function contentDigest(
   // Believed only of what came from the same caches: then the results that come of it are marked as theirs, too.
   const known = importedBy([input.ref]).length > 0 ? options.knownContent?.(key, input.ref) : undefined;
   if (known !== undefined) return known;
-  return memoised(join(root, 'cache', 'content'), key, async () => {
-    await makeReal(parts, input.ref, context);
-    const view = await snapshotter.view(idsOf(input.ref), signal);
-    try {
-      const tree: Tree = { root: view.fd, crossMounts: false };
-      return await digestSelector(tree, selector, hashWithoutCache(tree, signal), signal, manifests);
-    } finally {
-      await view.close();
-    }
-  });
+  return memoised(
+    join(root, 'cache', 'content'),
+    key,
+    async () => {
+      await makeReal(parts, input.ref, context);
+      const view = await snapshotter.view(idsOf(input.ref), signal);
+      try {
+        const tree: Tree = { root: view.fd, crossMounts: false };
+        return await digestSelector(tree, selector, hashWithoutCache(tree, signal), signal, manifests);
+      } finally {
+        await view.close();
+      }
+    },
+    options.notice,
+  );
 }
 
 async function buildkitDigest(
-  { root, snapshotter, contexts }: Parts,
+  { options, root, snapshotter, contexts }: Parts,
   input: Input,
   selectors: readonly BuildkitSelector[],
   signal: AbortSignal,
@@ -230,17 +250,22 @@ async function buildkitDigest(
     const hashHeaded = contexts.headedHasher(input.name, signal);
     return digestBuildkit(tree, selectors, { hashHeaded, fromContext: true }, signal);
   }
-  return memoised(join(root, 'cache', 'content'), contentKey(input.ref, selectors), async () => {
-    if (!input.ref.layers.every(({ snapshot }) => snapshotter.exists(snapshot))) return undefined;
-    const view = await snapshotter.view(idsOf(input.ref), signal);
-    try {
-      const tree: Tree = { root: view.fd, crossMounts: false };
-      const hashHeaded = hashHeadedWithoutCache(tree, signal);
-      return await digestBuildkit(tree, selectors, { hashHeaded, fromContext: false }, signal);
-    } finally {
-      await view.close();
-    }
-  });
+  return memoised(
+    join(root, 'cache', 'content'),
+    contentKey(input.ref, selectors),
+    async () => {
+      if (!input.ref.layers.every(({ snapshot }) => snapshotter.exists(snapshot))) return undefined;
+      const view = await snapshotter.view(idsOf(input.ref), signal);
+      try {
+        const tree: Tree = { root: view.fd, crossMounts: false };
+        const hashHeaded = hashHeadedWithoutCache(tree, signal);
+        return await digestBuildkit(tree, selectors, { hashHeaded, fromContext: false }, signal);
+      } finally {
+        await view.close();
+      }
+    },
+    options.notice,
+  );
 }
 
 /** Runs `work` on a fresh layer above base and publishes it; nothing stays of it after a fault. */

@@ -1,6 +1,7 @@
 /** Snapshots, contexts, file steps, the sandbox and layers. */
 export type * from './api.js';
 export { contentKey } from './content/memo.js';
+export { checkSnapshot, isWholeIndexFile, type SnapshotCheck } from './check.js';
 export { createExecutor } from './executor.js';
 export { acquireLease, type Lease, type Leases, liveLeases } from './lease/lease.js';
 export { compressionOf, decompressFile } from './source/decompress.js';

@@ -34,6 +34,8 @@ export interface TagStore {
   set(name: string, descriptor: Descriptor): Promise<void>;
   delete(name: string): Promise<boolean>;
   list(): Promise<{ name: string; descriptor: Descriptor }[]>;
+  /** Writes the names anew as they are read: with what the copy has where the list is damaged. */
+  rewrite(): Promise<void>;
 }
 
 export interface Transfer {

@@ -70,7 +70,15 @@ test('a blob cut short or changed on disk is found out, and put again in place',
     assert.ok((await store.read(stored)).equals(bytes));
     await writeFile(path, 'SOME BYTES');
     await assert.rejects(gather(store.open(stored)), { code: 'TSB_INTEGRITY_DIGEST' });
+    assert.equal(await store.has(stored.digest), undefined, 'what is damaged is removed');
+    await store.putBytes(bytes);
+    await writeFile(path, 'SOME BYTES');
     await assert.rejects(store.read(stored), { code: 'TSB_INTEGRITY_DIGEST' });
+    await store.putBytes(bytes);
+    await writeFile(path, 'SOME BYTES');
+    await store.putBytes(bytes);
+    await assert.rejects(gather(store.open({ ...stored, size: 3 })), { code: 'TSB_INTEGRITY_SIZE' });
+    assert.ok((await store.read(stored)).equals(bytes), 'a wrong size of a caller removes nothing');
   });
 });
 
@@ -127,6 +135,47 @@ test('a damaged index.json is an error that says what to do, never an empty list
     await assert.rejects(tags.set('a', { mediaType: 'x', digest: sha256('y'), size: 1 }), {
       code: 'TSB_STORE_BAD_INDEX',
     });
+  });
+});
+
+test('names are taken from their copy where index.json is damaged or gone, and a name that was deleted stays so', async () => {
+  await inFolder(async (folder) => {
+    const store = await openContentStore(folder);
+    const image = await store.putBytes(Buffer.from('an image'));
+    const descriptor = { mediaType: mediaTypes.ociManifest, ...image };
+    const path = join(folder, 'index.json');
+    const warnings: string[] = [];
+    const tags = openTagStore(folder, { lock: queue(), warn: (message) => warnings.push(message) });
+    for (const name of ['one', 'two', 'three']) await tags.set(name, descriptor);
+    await tags.delete('two');
+    const names = async () => (await tags.list()).map(({ name }) => name.replace(/^.*\//, ''));
+    assert.deepEqual(await names(), ['one:latest', 'three:latest']);
+    assert.deepEqual(warnings, []);
+    const whole = await readFile(path, 'utf8');
+    const damages = [
+      undefined,
+      '',
+      whole.slice(0, 99),
+      whole.replaceAll('one:', 'onf:'),
+      whole.replaceAll('sha256:', 'sha256:0'),
+    ];
+    for (const text of damages) {
+      if (text === undefined) await rm(path);
+      else await writeFile(path, text);
+      warnings.length = 0;
+      assert.ok((await names()).includes('one:latest') && (await names()).includes('three:latest'), text);
+      assert.ok(warnings.length > 0, text);
+      await tags.rewrite();
+      warnings.length = 0;
+      await names();
+      assert.deepEqual(warnings, []);
+    }
+    // Another tool's work is no damage.
+    const before = await names();
+    await writeFile(path, JSON.stringify({ ...JSON.parse(await readFile(path, 'utf8')), extra: 1 }));
+    warnings.length = 0;
+    assert.deepEqual(await names(), before);
+    assert.deepEqual(warnings, []);
   });
 });
 

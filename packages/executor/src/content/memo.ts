@@ -1,31 +1,68 @@
 /** Content digests of parts of root file systems, kept in the store: neither layers nor selectors ever change. */
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Digest, hexOf, isDigest } from '@tsbuild/core';
+import { type Digest, hexOf, isDigest, sha256 } from '@tsbuild/core';
 import type { BuildkitSelector, Ref, Selector } from '@tsbuild/solver';
 import { contentDigestVersion } from './digest.js';
 import { FieldHash } from './encode.js';
 
-/** The digest from the store, or from `compute`, which is then kept. Damage is a miss. */
+/**
+ * The digest from the store, or from `compute`, which is then kept. Damage is a miss, and what cannot be kept is only
+ * computed again.
+ * @param warn told about both
+ */
 export async function memoised<T extends Digest | undefined>(
   folder: string,
   key: Digest,
   compute: () => Promise<T>,
+  warn: (message: string) => void,
 ): Promise<T | Digest> {
-  const file = join(folder, hexOf(key));
-  const kept = await readFile(file, 'utf8').catch(() => '');
-  if (isDigest(kept)) return kept;
+  const name = hexOf(key);
+  const file = join(folder, name);
+  const kept = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) =>
+    error.code === 'ENOENT' ? undefined : '',
+  );
+  if (kept !== undefined) {
+    const digest = kept.slice(0, digestLength);
+    if (isWholeMemo(name, kept)) {
+      // Only the order of pruning suffers where this fails.
+      await utimes(file, new Date(), new Date()).catch(() => {});
+      return digest as Digest;
+    }
+    warn(`cache: ${file} is damaged; the digest is computed again`);
+  }
   const digest = await compute();
   if (digest === undefined) return digest;
-  await mkdir(folder, { recursive: true });
-  const temporary = `${file}.${process.pid}.${Math.random().toString(36).slice(2)}`;
   try {
-    await writeFile(temporary, digest, { flag: 'wx' });
+    await keep(folder, name, digest);
+  } catch (error) {
+    warn(`cache: a digest could not be kept: ${(error as Error).message}`);
+  }
+  return digest;
+}
+
+const digestLength = 'sha256:'.length + 64;
+
+async function keep(folder: string, name: string, digest: Digest): Promise<void> {
+  const file = join(folder, name);
+  await mkdir(folder, { recursive: true });
+  const temporary = `${file}.${process.pid}.${Math.random().toString(36).slice(2)}.tmp`;
+  try {
+    await writeFile(temporary, `${digest}\n${checksum(name, digest)}\n`, { flag: 'wx' });
     await rename(temporary, file);
   } finally {
     await rm(temporary, { force: true });
   }
-  return digest;
+}
+
+/** Whether the text is one that was written under that name. */
+export function isWholeMemo(name: string, text: string): boolean {
+  const digest = text.slice(0, digestLength);
+  return isDigest(digest) && text === `${digest}\n${checksum(name, digest)}\n`;
+}
+
+function checksum(name: string, digest: Digest): string {
+  return hexOf(sha256(`${name} ${digest}`));
 }
 
 /** Names what a selector finds in a ref, by the ids of its snapshots. */

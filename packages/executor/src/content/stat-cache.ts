@@ -4,8 +4,8 @@
  * a later change could carry the same times is not remembered.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { Stat } from '@tsbuild/native';
 import createXxhash from 'xxhash-wasm';
 import type { RawPath } from '../rootfs/raw-path.js';
@@ -30,7 +30,12 @@ export class StatCache {
   readonly #seen = new Set<RawPath>();
   #changed = false;
 
-  private constructor(file: string, known: Map<RawPath, Known>, fingerprint: (stat: Stat) => bigint) {
+  private constructor(
+    file: string,
+    known: Map<RawPath, Known>,
+    fingerprint: (stat: Stat) => bigint,
+    private readonly warn: (message: string) => void,
+  ) {
     this.#file = file;
     this.#known = known;
     this.#fingerprint = fingerprint;
@@ -39,8 +44,13 @@ export class StatCache {
   /**
    * @param folder of the caches, made where missing
    * @param contextRoot absolute path of the context; its name in the folder
+   * @param warn told about a damaged cache, and one that cannot be kept: files are read again then
    */
-  static async open(folder: string, contextRoot: string): Promise<StatCache> {
+  static async open(
+    folder: string,
+    contextRoot: string,
+    warn: (message: string) => void,
+  ): Promise<StatCache> {
     const { h64Raw } = await createXxhash();
     const buffer = Buffer.alloc(48);
     const fingerprint = (stat: Stat): bigint => {
@@ -52,9 +62,8 @@ export class StatCache {
       buffer.writeUInt32LE(stat.devMinor, 36);
       return h64Raw(buffer);
     };
-    await mkdir(folder, { recursive: true });
     const file = join(folder, createHash('sha256').update(contextRoot).digest('hex'));
-    return new StatCache(file, await load(file), fingerprint);
+    return new StatCache(file, await load(file, warn), fingerprint, warn);
   }
 
   /** Wraps a hasher: only files that are not known are given to it. */
@@ -105,24 +114,39 @@ export class StatCache {
       chunks.push(head, digest, Buffer.from(path, 'latin1'));
     }
     const body = Buffer.concat(chunks);
-    const temporary = `${this.#file}.${process.pid}.${Math.random().toString(36).slice(2)}`;
+    const temporary = `${this.#file}.${process.pid}.${Math.random().toString(36).slice(2)}.tmp`;
     try {
-      await writeFile(temporary, [body, createHash('sha256').update(body).digest()], { flag: 'wx' });
-      await rename(temporary, this.#file);
-    } finally {
-      await rm(temporary, { force: true });
+      await mkdir(dirname(this.#file), { recursive: true });
+      try {
+        await writeFile(temporary, [body, createHash('sha256').update(body).digest()], { flag: 'wx' });
+        await rename(temporary, this.#file);
+      } finally {
+        await rm(temporary, { force: true });
+      }
+    } catch (error) {
+      this.warn(`cache: the digests of files could not be kept: ${(error as Error).message}`);
     }
   }
 }
 
 /** A missing, torn or foreign file is an empty cache. */
-async function load(file: string): Promise<Map<RawPath, Known>> {
+async function load(file: string, warn: (message: string) => void): Promise<Map<RawPath, Known>> {
   const known = new Map<RawPath, Known>();
-  const content = await readFile(file).catch(() => Buffer.alloc(0));
-  const body = content.subarray(0, Math.max(0, content.length - 32));
-  const sum = content.subarray(body.length);
-  if (!body.subarray(0, magic.length).equals(magic)) return known;
-  if (!createHash('sha256').update(body).digest().equals(sum)) return known;
+  let content: Buffer;
+  try {
+    content = await readFile(file);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOENT') warn(`cache: ${message}; the files of the context are read again`);
+    return known;
+  }
+  if (!isWholeStatCache(content)) {
+    warn(`cache: ${file} is damaged; the files of the context are read again`);
+    return known;
+  }
+  // Only the order of pruning suffers where this fails.
+  await utimes(file, new Date(), new Date()).catch(() => {});
+  const body = content.subarray(0, content.length - 32);
   for (let at = magic.length; at < body.length; ) {
     const length = body.readUInt32LE(at);
     const end = at + 44 + length;
@@ -133,4 +157,12 @@ async function load(file: string): Promise<Map<RawPath, Known>> {
     at = end;
   }
   return known;
+}
+
+export function isWholeStatCache(content: Buffer): boolean {
+  const body = content.subarray(0, Math.max(0, content.length - 32));
+  const sum = content.subarray(body.length);
+  return (
+    body.subarray(0, magic.length).equals(magic) && createHash('sha256').update(body).digest().equals(sum)
+  );
 }

@@ -24,7 +24,7 @@ export interface Contexts {
 
 export function openContexts(
   sources: ReadonlyMap<string, ContextSource>,
-  options: { cacheFolder: string; noStatCache: boolean },
+  options: { cacheFolder: string; noStatCache: boolean; warn(message: string): void },
 ): Contexts {
   const trees = new Map<string, Tree>();
   const caches = new Map<string, Promise<StatCache>>();
@@ -59,6 +59,7 @@ export function openContexts(
       cache = StatCache.open(
         join(options.cacheFolder, 'stat'),
         purpose === '' ? path : `${path}\0${purpose}`,
+        options.warn,
       );
       caches.set(identity, cache);
     }

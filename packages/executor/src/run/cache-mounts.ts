@@ -12,6 +12,7 @@ import {
   openSync,
   readdirSync,
   renameSync,
+  rmSync,
   statSync,
   utimesSync,
   writeFileSync,
@@ -147,7 +148,7 @@ interface Lock {
  */
 function tryLock(folder: string, shared: boolean, fillsEmpty: boolean): Lock | undefined {
   const { LOCK_EX, LOCK_SH } = native.constants;
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   const fd = openSync(join(folder, 'lock'), 'a');
   const content = join(folder, 'fs');
   // A new cache is filled by one, however it is shared afterwards.
@@ -167,8 +168,19 @@ function tryFlockStill(folder: string, fd: number, operation: number): boolean {
   return named !== undefined && named.ino === native.stat(fd, '').ino;
 }
 
+/** What is no folder there is damage: the cache is new then. */
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    if (!hasCode(error, 'EEXIST')) throw error;
+    rmSync(folder, { force: true });
+    mkdirSync(folder, { recursive: true });
+  }
+}
+
 function exists(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 function isEmpty(path: string): boolean {
@@ -190,6 +202,7 @@ async function prepare(
 ): Promise<void> {
   const path = join(folder, 'fs');
   const isNew = !exists(path);
+  if (isNew) rmSync(path, { force: true });
   const restored =
     source === undefined &&
     restore !== undefined &&

@@ -1,6 +1,6 @@
 /** Chooses the snapshotter by trying in the store's own folder what an overlay has to be able to do. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { TsbuildError } from '@tsbuild/core';
+import { storeFull, TsbuildError } from '@tsbuild/core';
 import * as native from '@tsbuild/native';
 import { isWhiteoutDevice, opaqueAttribute } from './diff-dir.js';
 import { openCopySnapshotter } from './copy.js';
@@ -14,6 +14,8 @@ export interface SnapshotterOptions {
   tmp: string;
   /** We run in a user namespace: user.overlay.* attributes. */
   userxattr: boolean;
+  /** Note what published snapshots hold, for fsck; `sync` waits for it and has to be called. */
+  manifests?: boolean;
   /** No probing and no way back. */
   kind?: 'overlay' | 'copy' | undefined;
   /** Told once why overlayfs is not used. */
@@ -26,11 +28,12 @@ export interface SnapshotterOptions {
  * @throws TsbuildError TSB_HOST_OVERLAY when overlayfs is demanded and does not work
  */
 export function openSnapshotter(options: SnapshotterOptions): Snapshotter {
-  const { root, tmp, userxattr, kind, notice } = options;
+  const { root, tmp, userxattr, kind, notice, manifests = false } = options;
+  const shelf = { root, tmp, userxattr, manifests };
   mkdirSync(tmp, { recursive: true, mode: 0o700 });
-  const copy = openCopySnapshotter({ root, tmp, userxattr });
+  const copy = openCopySnapshotter(shelf);
   if (kind === 'copy') return copy;
-  const overlay = openOverlaySnapshotter({ root, tmp, userxattr });
+  const overlay = openOverlaySnapshotter(shelf);
   let chosen: Snapshotter | undefined;
   const choose = (): Snapshotter => {
     if (chosen !== undefined) return chosen;
@@ -75,9 +78,12 @@ export function probeOverlay(folder: string, userxattr: boolean): string | undef
   try {
     return tryOverlay(dir, userxattr);
   } catch (error) {
+    // A full disk says nothing of overlays.
+    const full = storeFull(error, folder);
+    if (full) throw full;
     return (error as Error).message;
   } finally {
-    rmSync(dir, { recursive: true });
+    rmSync(dir, { recursive: true, force: true });
   }
 }
 

@@ -1,11 +1,12 @@
 /** The folder of snapshots: publishing, finding and removing, the same for every driver. */
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, renameSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync } from 'node:fs';
 import { TsbuildError } from '@tsbuild/core';
 import type { SnapshotId } from '@tsbuild/solver';
 import * as native from '@tsbuild/native';
 import { MarkWriter, openDiffRoot } from './diff-dir.js';
 import type { DiffRoot } from './diff-dir.js';
+import { writeManifest } from './manifest.js';
 import { bootId, markSynced, readMeta, syncedMark, writeMeta } from './meta.js';
 import type { DiffDraft, SnapshotInfo } from './snapshotter.js';
 
@@ -20,6 +21,8 @@ export interface ShelfOptions {
   userxattr: boolean;
   /** Diffs with a whiteouts.json can be used. */
   acceptSideFile: boolean;
+  /** Note what published snapshots hold, for fsck; `sync` waits for it and has to be called. */
+  manifests?: boolean;
 }
 
 /** A folder of work in progress: `fs` holds the diff. */
@@ -38,6 +41,8 @@ export class Shelf {
   readonly #folder: string;
   /** This process published something that is not synced. */
   #published = false;
+  /** Settles when all snapshots that were published have their manifests. */
+  #manifests: Promise<void> = Promise.resolve();
 
   constructor(private readonly options: ShelfOptions) {
     this.#folder = `${options.root}/snapshots`;
@@ -56,6 +61,7 @@ export class Shelf {
     const meta = readMeta(folder);
     if (meta === undefined || meta.userxattr !== this.options.userxattr) return false;
     if (meta.sideFile && !this.options.acceptSideFile) return false;
+    if (!lstatSync(`${folder}/fs`, { throwIfNoEntry: false })?.isDirectory()) return false;
     return meta.bootId === bootId() || existsSync(`${folder}/${syncedMark}`);
   }
 
@@ -94,6 +100,9 @@ export class Shelf {
       try {
         renameSync(workshop.folder, this.pathOf(id));
         this.#published = true;
+        // Beside the work that goes on: nothing waits for it but the end.
+        if (this.options.manifests)
+          this.#manifests = this.#manifests.then(() => writeManifest(this.pathOf(id)));
         return id;
       } catch (error) {
         const { code } = error as NodeJS.ErrnoException;
@@ -171,6 +180,7 @@ export class Shelf {
   }
 
   async sync(): Promise<void> {
+    await this.#manifests;
     // What other processes left unsynced waits for one that has something to sync itself.
     if (!this.#published) return;
     this.#published = false;

@@ -214,7 +214,7 @@ async function readKnown(file: string): Promise<Known | undefined> {
 }
 
 async function writeKnown(file: string, known: Known): Promise<void> {
-  const temporary = `${file}.${process.pid}.${Math.random().toString(36).slice(2)}`;
+  const temporary = `${file}.${process.pid}.${Math.random().toString(36).slice(2)}.tmp`;
   try {
     await writeFile(temporary, JSON.stringify({ sum: sha256(JSON.stringify(known)), known }), { flag: 'wx' });
     await rename(temporary, file);

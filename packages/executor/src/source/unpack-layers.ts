@@ -19,6 +19,8 @@ export interface LayerUnpacker {
     id: SnapshotId,
     signal: AbortSignal,
   ): Promise<void>;
+  /** Whether the store's blob was not what it should be, and is removed: opening it again fetches it. */
+  discardDamaged(blob: Descriptor, signal: AbortSignal): Promise<boolean>;
 }
 
 export interface PackedLayer {
@@ -54,7 +56,12 @@ export async function unpackLayers(
     for (const [index, layer] of layers.entries()) {
       const stream = streams[index];
       if (stream === undefined) continue;
-      await unpackOnce(layer, await take(stream), unpacker, { ...context, signal });
+      try {
+        await unpackOnce(layer, await take(stream), unpacker, { ...context, signal });
+      } catch (error) {
+        if (signal.aborted || !(await unpacker.discardDamaged(layer.blob, signal))) throw error;
+        await unpackOnce(layer, await open(layer, signal), unpacker, { ...context, signal });
+      }
     }
   } catch (error) {
     stop.abort(error);

@@ -7,10 +7,22 @@
  * length (a disk that lies about fsync) is not there for `has` when asked with a size by `put`, which replaces it.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, open, readdir, rename, rm, stat, utimes, writeFile, type FileHandle } from 'node:fs/promises';
+import {
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  utimes,
+  writeFile,
+  type FileHandle,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { hexOf, isDigest, sha256, TsbuildError, type Descriptor, type Digest } from '@tsbuild/core';
 import type { ByteStream, ContentStore } from '../api.js';
+import { storeFault } from './fault.js';
 import { collect, digestMismatch, sizeMismatch, verified, verifyBytes } from './verify.js';
 
 const chunkSize = 1 << 20;
@@ -20,12 +32,14 @@ const readLimit = 8 << 20;
 export interface ContentStoreOptions {
   /** Runs the moments in which a blob is found or published, while nobody decides which blobs to remove. */
   gated?: <T>(work: () => Promise<T>) => Promise<T>;
+  /** Told about a blob that turned out damaged when it was read, and was removed. */
+  damaged?(message: string): void;
 }
 
 /** Opens the store, laying out an empty one where there is none. Idempotent, safe in parallel. */
 export async function openContentStore(
   root: string,
-  { gated = (work) => work() }: ContentStoreOptions = {},
+  { gated = (work) => work(), damaged = () => {} }: ContentStoreOptions = {},
 ): Promise<ContentStore> {
   await mkdir(join(root, 'blobs/sha256'), { recursive: true });
   await mkdir(join(root, 'ingest'), { recursive: true });
@@ -42,7 +56,7 @@ export async function openContentStore(
       return entry.isFile() ? entry.size : undefined;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-      throw storeFault(error, root);
+      throw storeFault(error, pathOf(digest));
     }
   }
 
@@ -57,7 +71,9 @@ export async function openContentStore(
 
   async function* readBlob(descriptor: Pick<Descriptor, 'digest' | 'size'>): ByteStream {
     const file = await open(pathOf(descriptor.digest)).catch((error: NodeJS.ErrnoException) => {
-      throw error.code === 'ENOENT' ? missing(descriptor.digest) : storeFault(error, root);
+      throw error.code === 'ENOENT'
+        ? missing(descriptor.digest)
+        : storeFault(error, pathOf(descriptor.digest));
     });
     try {
       yield* readOpenFile(file);
@@ -66,8 +82,30 @@ export async function openContentStore(
     }
   }
 
-  const openBlob = (descriptor: Pick<Descriptor, 'digest' | 'size'>): ByteStream =>
-    verified(readBlob(descriptor), descriptor, `blob ${descriptor.digest} in the store`);
+  async function* openBlob(descriptor: Pick<Descriptor, 'digest' | 'size'>): ByteStream {
+    const what = `blob ${descriptor.digest} in the store`;
+    try {
+      yield* verified(readBlob(descriptor), descriptor, what);
+    } catch (error) {
+      await removeDamaged(descriptor.digest, error);
+      throw error;
+    }
+  }
+
+  /** What is not what its name says is of no use to anyone; a size that a caller was told wrong is no such fault. */
+  async function removeDamaged(digest: Digest, error: unknown): Promise<void> {
+    if (!TsbuildError.is(error) || !error.code.startsWith('TSB_INTEGRITY_')) return;
+    const hash = createHash('sha256');
+    try {
+      for await (const chunk of readBlob({ digest, size: 0 })) hash.update(chunk);
+    } catch {
+      // Gone meanwhile, or no file: the error at hand says enough.
+      return;
+    }
+    if (`sha256:${hash.digest('hex')}` === digest) return;
+    await rm(pathOf(digest), { force: true });
+    damaged(error.message);
+  }
 
   async function put(
     stream: ByteStream,
@@ -85,7 +123,7 @@ export async function openContentStore(
     }
     const temporary = join(root, 'ingest', randomBytes(12).toString('hex'));
     const file = await open(temporary, 'wx').catch((error: unknown) => {
-      throw storeFault(error, root);
+      throw storeFault(error, temporary);
     });
     try {
       const hash = createHash('sha256');
@@ -98,7 +136,7 @@ export async function openContentStore(
             throw sizeMismatch('blob', expected.size, `more than ${expected.size}`);
           }
           hash.update(chunk);
-          await writeAll(file, chunk, root);
+          await writeAll(file, chunk, temporary);
         }
         if (expected.size !== undefined && size !== expected.size)
           throw sizeMismatch('blob', expected.size, size);
@@ -113,7 +151,7 @@ export async function openContentStore(
       }
     } catch (error) {
       await rm(temporary, { force: true });
-      throw error;
+      throw storeFault(error, temporary);
     }
   }
 
@@ -135,12 +173,23 @@ export async function openContentStore(
     put,
     async read(descriptor) {
       const what = `blob ${descriptor.digest} in the store`;
-      const bytes = await collect(readBlob(descriptor), readLimit, what);
-      verifyBytes(bytes, descriptor, what);
-      return bytes;
+      try {
+        const bytes = await collect(readBlob(descriptor), readLimit, what);
+        verifyBytes(bytes, descriptor, what);
+        return bytes;
+      } catch (error) {
+        await removeDamaged(descriptor.digest, error);
+        throw error;
+      }
     },
     async putBytes(bytes) {
-      return put(once(bytes), { digest: sha256(bytes), size: bytes.length });
+      const digest = sha256(bytes);
+      // Documents are small: one that was damaged on the disk is written again.
+      const kept = await readFile(pathOf(digest)).catch(() => undefined);
+      if (kept !== undefined && sha256(kept) !== digest) {
+        await removeDamaged(digest, digestMismatch(`blob ${digest} in the store`, digest, sha256(kept)));
+      }
+      return put(once(bytes), { digest, size: bytes.length });
     },
     async remove(digest) {
       await rm(pathOf(digest), { force: true });
@@ -190,12 +239,12 @@ async function closeUnread(stream: ByteStream & { destroy?: () => void }): Promi
   else await stream[Symbol.asyncIterator]().return?.();
 }
 
-async function writeAll(file: FileHandle, chunk: Uint8Array, root: string): Promise<void> {
+async function writeAll(file: FileHandle, chunk: Uint8Array, path: string): Promise<void> {
   for (let done = 0; done < chunk.length; ) {
     try {
       done += (await file.write(chunk, done, chunk.length - done)).bytesWritten;
     } catch (error) {
-      throw storeFault(error, root);
+      throw storeFault(error, path);
     }
   }
 }
@@ -204,25 +253,4 @@ function missing(digest: Digest): TsbuildError {
   return new TsbuildError('TSB_STORE_BLOB_MISSING', `blob ${digest} is not in the store`, {
     hint: 'Pull or build the image again; `tsbuild prune` may have removed it.',
   });
-}
-
-function storeFault(error: unknown, root: string): unknown {
-  const code = (error as NodeJS.ErrnoException).code;
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
-    return new TsbuildError('TSB_STORE_FULL', `no space left for the store in ${root}`, {
-      hint: 'Free some with `tsbuild prune`, or put the store elsewhere with --root.',
-      cause: error,
-    });
-  }
-  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
-    return new TsbuildError(
-      'TSB_STORE_NOT_WRITABLE',
-      `the store in ${root} cannot be used: ${(error as Error).message}`,
-      {
-        hint: 'Use a folder of your own with --root.',
-        cause: error,
-      },
-    );
-  }
-  return error;
 }

@@ -91,5 +91,6 @@ export function createMemoryTagStore(): TagStore {
         .map(([name, descriptor]) => ({ name, descriptor }))
         .sort((a, b) => (a.name < b.name ? -1 : 1));
     },
+    async rewrite() {},
   };
 }

@@ -223,6 +223,7 @@ const operations: Record<OperationName, check.Check> = {
     filters: texts,
     dryRun: flag,
   }),
+  fsck: check.fields<api.FsckOptions>({ ...call, repair: flag }),
   diskUsage: check.fields<api.CallOptions>(call),
 };
 

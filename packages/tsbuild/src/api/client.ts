@@ -25,6 +25,7 @@ const needsEngine: ReadonlySet<OperationName> = new Set([
   'run',
   'prune',
   'diskUsage',
+  'fsck',
   'cacheRecords',
   'cacheRecord',
 ]);

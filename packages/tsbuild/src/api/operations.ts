@@ -53,6 +53,9 @@ export const run = (options: api.RunOptions): Promise<api.RunResult> => call('ru
 /** Removes what no image needs and no live build uses. */
 export const prune = (options: api.PruneOptions = {}): Promise<api.PruneResult> => call('prune', options);
 
+/** Checks the whole store. */
+export const fsck = (options: api.FsckOptions = {}): Promise<api.FsckResult> => call('fsck', options);
+
 /** What the store holds. */
 export const diskUsage = (options: api.CallOptions = {}): Promise<api.DiskUsage> =>
   call('diskUsage', options);

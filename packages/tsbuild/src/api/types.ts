@@ -678,6 +678,50 @@ export interface PrunedEntry {
   snapshots: number;
 }
 
+export interface FsckOptions extends CallOptions {
+  /** Remove what is broken, so that the next build makes or fetches it again, and what killed processes left. */
+  repair?: boolean;
+}
+
+export interface FsckResult {
+  /** There is no fault, or none that was not repaired. */
+  clean: boolean;
+  /** What was looked at. */
+  checked: {
+    /** Blobs, all of them read. */
+    blobs: number;
+    /** Bytes of the blobs. */
+    blobBytes: number;
+    /** Names of images. */
+    images: number;
+    /** Snapshots. */
+    snapshots: number;
+    /** Those whose files were compared by name, mode, owner, size, time and attributes. */
+    snapshotsCompared: number;
+    /** Those whose files were all read, and compared with a layer's digest. */
+    snapshotsRead: number;
+    /** Files of the index. */
+    records: number;
+    /** RUN cache mounts; what is in them is not known. */
+    mounts: number;
+  };
+  /** In the order they were found. */
+  findings: FsckFinding[];
+}
+
+export interface FsckFinding {
+  /** `fault`: something is not as it was written. `leftover`: of killed processes, harmless. */
+  severity: 'fault' | 'leftover';
+  /** Full path. */
+  path: string;
+  /** What is wrong. */
+  message: string;
+  /** What comes of it. */
+  meaning: string;
+  /** It was repaired. */
+  repaired: boolean;
+}
+
 export interface DiskUsage {
   /** Bytes on the disk, as du(1) counts them. */
   total: number;

@@ -49,6 +49,8 @@ export const operations = {
     await (await import('../image/run.js')).run(options, context),
   prune: async (options: Options<api.PruneOptions>, context: OperationContext) =>
     await (await import('../store/prune.js')).prune(options, context),
+  fsck: async (options: Options<api.FsckOptions>, context: OperationContext) =>
+    await (await import('../store/fsck/fsck.js')).fsck(options, context),
   diskUsage: async (options: Options<api.CallOptions>, context: OperationContext) =>
     await (await import('../store/disk-usage.js')).diskUsage(options, context),
 } satisfies Record<OperationName, unknown>;

@@ -21,6 +21,7 @@ export type OperationName =
   | 'check'
   | 'diskUsage'
   | 'explain'
+  | 'fsck'
   | 'history'
   | 'images'
   | 'importImage'

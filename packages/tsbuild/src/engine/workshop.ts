@@ -112,6 +112,7 @@ export async function openWorkshop(options: WorkshopOptions, context: OperationC
       await fetchLayer(blob, signal, vertex.id);
       return decompressStream(store.content.open(blob));
     },
+    discardDamaged: (blob, signal) => store.discardDamaged(blob, signal),
     knownContent: (key, ref) => imports.content(key, ref),
     fetchUrl: registries.fetchUrl,
     secret: options.secret ?? (async () => undefined),

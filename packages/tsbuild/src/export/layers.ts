@@ -145,7 +145,7 @@ function layerAt(ref: Ref, index: number) {
 /**
  * A layer's tar depends on all layers below it: entries that equal the lower ones are left out.
  */
-function layerKey(ref: Ref, index: number, clampSeconds: number | undefined): string {
+export function layerKey(ref: Ref, index: number, clampSeconds: number | undefined): string {
   const chain = ref.layers.slice(0, index + 1).map((layer) => layer.snapshot);
   return hexOf(sha256(JSON.stringify(['layer', clampSeconds ?? null, ...chain])));
 }

@@ -3,6 +3,7 @@ import { formatPlatform, type Descriptor, type Digest, TsbuildError } from '@tsb
 import {
   apiReference,
   checkCompression,
+  collectBlobs,
   familiarReference,
   normalizeReference,
   parseReference,
@@ -97,14 +98,24 @@ export interface WrittenOutputs {
 export async function writeOutputs(work: OutputWork): Promise<WrittenOutputs> {
   const results: OutputResult[] = [];
   let image: WrittenImage | undefined;
-  const exporter = createExporter(work);
+  let exporter = createExporter(work);
   const counts = new Map<string, number>();
   for (const output of work.outputs) {
     const count = (counts.get(output.type) ?? 0) + 1;
     counts.set(output.type, count);
     // The id of a step is its own.
     const id = count === 1 ? `export:${output.type}` : `export:${output.type}:${count}`;
-    const { result, written } = await exporter(output, id);
+    let exported: Exported | undefined;
+    for (let attempt = 1; exported === undefined; attempt++) {
+      try {
+        exported = await exporter(output, attempt === 1 ? id : `${id}:attempt-${attempt}`);
+      } catch (error) {
+        if (attempt === mostAttempts || !isMended(error, output) || work.context.signal.aborted) throw error;
+        // The blob that was damaged is removed, so it is made or fetched again.
+        exporter = createExporter(work);
+      }
+    }
+    const { result, written } = exported;
     results.push(result);
     image ??= written;
   }
@@ -116,6 +127,19 @@ export async function writeOutputs(work: OutputWork): Promise<WrittenOutputs> {
   };
 }
 
+/** Each takes one damaged blob out of the way. */
+const mostAttempts = 20;
+
+/** Whether a blob of the store was found damaged or gone, before anything was written that cannot be taken back. */
+function isMended(error: unknown, output: OutputSpec): boolean {
+  if (!TsbuildError.is(error) || ('dest' in output && !isPath(output.dest))) return false;
+  return error.code.startsWith('TSB_INTEGRITY_') || error.code === 'TSB_STORE_BLOB_MISSING';
+}
+
+function isPath(dest: unknown): boolean {
+  return typeof dest === 'string' && dest !== '-';
+}
+
 interface Exported {
   result: OutputResult;
   written?: WrittenImage;
@@ -124,7 +148,8 @@ interface Exported {
 function createExporter({ workshop, images, tags, options, context }: OutputWork) {
   const { store, executor, registries } = workshop;
   const { emit, signal } = context;
-  const packer = createLayerPacker({ store, executor, fetchBlob: workshop.fetchLayer });
+  const newPacker = () => createLayerPacker({ store, executor, fetchBlob: workshop.fetchLayer });
+  let packer = newPacker();
   const sourceDateEpoch = images[0]?.plan.sourceDateEpoch;
 
   const toContent = (
@@ -140,6 +165,19 @@ function createExporter({ workshop, images, tags, options, context }: OutputWork
         : undefined,
     });
     return writeImage(store, packer, images, form, layerWork(emit, id, signal));
+  };
+
+  /** What is written to a stream cannot be written again: its blobs are read before. */
+  const wholeContent = async (...[output, defaults, id]: Parameters<typeof toContent>) => {
+    for (;;) {
+      const image = await toContent(output, defaults, id);
+      if ('dest' in output && isPath(output.dest)) return image;
+      let damaged = 0;
+      for (const blob of await collectBlobs(store.content, [image.descriptor]))
+        if (await store.discardDamaged(blob, signal)) damaged++;
+      if (damaged === 0) return image;
+      packer = newPacker();
+    }
   };
 
   const push = async (written: WrittenImage, names: readonly string[], parent: string) => {
@@ -192,7 +230,7 @@ function createExporter({ workshop, images, tags, options, context }: OutputWork
         const title =
           output.type === 'oci' ? 'exporting to oci image format' : 'exporting to docker image format';
         const written = await withStep(emit, { id: step, name: title }, async (id) => {
-          const image = await toContent(
+          const image = await wholeContent(
             output,
             { compression: 'gzip', docker: output.type === 'docker' },
             id,

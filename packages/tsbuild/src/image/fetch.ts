@@ -52,8 +52,6 @@ export function readThrough(
         return await store.content.read(descriptor);
       } catch (error) {
         if (!TsbuildError.is(error) || !error.code.startsWith('TSB_INTEGRITY_')) throw error;
-        store.warn(`${error.message}; it is fetched again`);
-        await store.content.remove(descriptor.digest);
       }
     }
     const repository = await repositories(reference);

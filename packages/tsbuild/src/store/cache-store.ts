@@ -52,7 +52,7 @@ export function createStepCache(root: string, warn: (message: string) => void): 
 }
 
 /** Checks a record's shape, so that what another version wrote is a miss and not a fault further on. */
-function decodeRecord(value: unknown): CacheRecord | undefined {
+export function decodeRecord(value: unknown): CacheRecord | undefined {
   if (!isObject(value) || !isDigest(value.key) || !isObject(value.ref) || !Array.isArray(value.ref.layers))
     return undefined;
   if (typeof value.createdAt !== 'string' || typeof value.description !== 'string') return undefined;

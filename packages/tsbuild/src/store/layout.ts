@@ -7,9 +7,22 @@ import { makeFolders } from '@tsbuild/executor';
 import { close, constants, fsync, openat2, AT_FDCWD, stat, statfs, tryFlock } from '@tsbuild/native';
 
 /** Raised whenever an older tsbuild would misread what a newer one writes. */
-const version = '1';
+export const version = '1';
 
-const folders = ['oci/blobs/sha256', 'oci/ingest', 'snapshots', 'cache', 'locks', 'leases', 'mounts', 'tmp'];
+/** Of oci/oci-layout. */
+export const layoutText = '{"imageLayoutVersion":"1.0.0"}';
+
+/** Of the store. */
+export const folders = [
+  'oci/blobs/sha256',
+  'oci/ingest',
+  'snapshots',
+  'cache',
+  'locks',
+  'leases',
+  'mounts',
+  'tmp',
+];
 
 /** Default of `--root`: the XDG base directory specification's data folder, or /var/lib for root. */
 export function defaultRoot(env: NodeJS.ProcessEnv = process.env): string {
@@ -30,12 +43,27 @@ export function defaultRoot(env: NodeJS.ProcessEnv = process.env): string {
  */
 export function prepareStore(root: string): void {
   const versionPath = join(root, 'version');
-  const found = readVersion(versionPath);
-  if (found === version) {
+  if (checkVersion(root) === version) {
     checkOwner(root);
     return;
   }
-  if (found !== undefined) {
+  try {
+    for (const folder of folders) makeFolders(join(root, folder), 0o711);
+    checkOwner(root);
+    checkFilesystem(root);
+    writeOnce(join(root, 'oci/oci-layout'), layoutText);
+    writeOnce(versionPath, `${version}\n`);
+  } catch (error) {
+    throw TsbuildError.is(error) ? error : storeError(root, error as NodeJS.ErrnoException);
+  }
+}
+
+/** @throws TsbuildError TSB_STORE_VERSION for the format of another version */
+export function checkVersion(root: string): string | undefined {
+  const found = readVersion(join(root, 'version'));
+  if (found === version) return found;
+  // An empty or torn file says nothing of another format: it is written again.
+  if (found !== undefined && /^\d+$/.test(found)) {
     throw new TsbuildError(
       'TSB_STORE_VERSION',
       `the store ${root} has the format ${found}, this tsbuild uses ${version}`,
@@ -44,15 +72,7 @@ export function prepareStore(root: string): void {
       },
     );
   }
-  try {
-    for (const folder of folders) makeFolders(join(root, folder), 0o711);
-    checkOwner(root);
-    checkFilesystem(root);
-    writeOnce(join(root, 'oci/oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
-    writeOnce(versionPath, `${version}\n`);
-  } catch (error) {
-    throw TsbuildError.is(error) ? error : storeError(root, error as NodeJS.ErrnoException);
-  }
+  return undefined;
 }
 
 function readVersion(path: string): string | undefined {

@@ -22,11 +22,18 @@ export function readRecord(path: string, damaged: (message: string) => void): un
       damaged(`cannot read ${path}: ${(error as Error).message}`);
     return undefined;
   }
-  const body = text.slice(digits + 1);
-  if (text[digits] === '\n' && checksum(body) === text.slice(0, digits)) return JSON.parse(body);
+  const value = parseRecord(text);
+  if (value !== undefined) return value;
   damaged(`${path} is damaged`);
   dropRecord(path);
   return undefined;
+}
+
+/** The document of a record's text; undefined for a damaged one. */
+export function parseRecord(text: string): unknown {
+  const body = text.slice(digits + 1);
+  if (text[digits] !== '\n' || checksum(body) !== text.slice(0, digits)) return undefined;
+  return JSON.parse(body);
 }
 
 export function writeRecord(path: string, value: unknown): void {

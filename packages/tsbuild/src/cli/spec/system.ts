@@ -87,6 +87,29 @@ export const systemSpecs: readonly CommandSpec[] = [
     load: () => import('../commands/cache.js'),
   },
   {
+    name: 'fsck',
+    summary: 'Check the store for damage',
+    positionals: '',
+    arity: { min: 0, max: 0 },
+    description: [
+      'Reads all blobs, records, names, snapshots and cache mounts, and says of each fault what it means. Exits with 1 if there is one that was not repaired. Builds can go on meanwhile.',
+    ],
+    flags: [
+      {
+        name: 'repair',
+        type: 'boolean',
+        summary: 'Remove what is broken, so that it is made or fetched again, and what killed processes left',
+      },
+      formatFlag,
+      ...storeFlags,
+    ],
+    examples: [
+      { command: 'tsbuild fsck', text: 'Check everything' },
+      { command: 'tsbuild fsck --repair', text: 'And take what is broken out of the way' },
+    ],
+    load: () => import('../commands/fsck.js'),
+  },
+  {
     name: 'doctor',
     summary: 'Show what this machine allows and how to get what is missing',
     positionals: '',
