@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { busyboxImage } from '../support/busybox.js';
 import { type Outcome, succeed, Tsbuild } from '../support/command.js';
-import { workFolder } from '../support/env.js';
+import { imageName, rootless, workFolder } from '../support/env.js';
 import { writeTree } from '../support/files.js';
+import { makeBucket, s3Endpoint, s3Env } from '../support/s3.js';
 
 const work = workFolder('cache-mount-cases');
 const base = 'busybox:mounts';
@@ -105,6 +106,27 @@ test('a step that runs finds the restored files, once for all steps of the build
     told(shown).filter(({ message = '' }) => /cache mount tool: restored/.test(message)).length,
     1,
   );
+});
+
+test('a bucket and a registry hold mounts as a folder does, beside those that other builds saved', async () => {
+  const bucket = `cache-mounts${rootless ? '-rootless' : ''}`;
+  await makeBucket(bucket);
+  const env = { ...process.env, ...s3Env };
+  for (const cache of [
+    `type=s3,bucket=${bucket},endpoint_url=${s3Endpoint},use_path_style=true`,
+    `type=registry,ref=${imageName('cache-mount-cases:both')}`,
+  ]) {
+    const first = await machine();
+    await first.ok(build(context(filling), '--cache-to', cache, ...named), { env });
+    const other = ['--cache-mount', 'id=other'];
+    const filledToo = context(`RUN --mount=type=cache,id=other,target=/cache echo kept > /cache/file`);
+    await first.ok(build(filledToo, '--cache-to', cache, ...other), { env });
+    const fresh = await machine();
+    const both = `RUN ${mount} --mount=type=cache,id=other,target=/other cat /other/file && ls /cache/d | wc -l`;
+    const shown = await fresh.ok(build(context(both), '--cache-from', cache, ...named, ...other), { env });
+    assert.match(output(shown), /^kept\n200$/m);
+    assert.deepEqual(warnings(shown), []);
+  }
 });
 
 test('what is damaged is a warning and an empty mount', async () => {
