@@ -44,6 +44,8 @@ const diskShare = 0.9;
 export function mountRestorer(options: RestoreOptions): RestoreCache {
   const { wanted, emit, notice } = options;
   let indexes: Promise<Choice[]> | undefined;
+  /** Instances of a private mount are restored each, maybe at the same time. */
+  let restores = 0;
   return async ({ id }, directory, signal) => {
     const mount = wanted.find((each) => each.id === id);
     if (mount === undefined) return false;
@@ -51,11 +53,8 @@ export function mountRestorer(options: RestoreOptions): RestoreCache {
       indexes ??= readIndexes(options, signal);
       const choice = choose(mount, await indexes);
       if (choice === undefined) return false;
-      const step = {
-        id: `internal:restore-mount:${id}`,
-        name: `[internal] restore cache mount ${mount.name}`,
-        signal,
-      };
+      const name = `[internal] restore cache mount ${mount.name}`;
+      const step = { id: `internal:restore-mount:${restores++}`, name, signal };
       const seconds = await withStep(emit, step, async (vertex) => {
         const begin = performance.now();
         await restore(choice, mount, directory, { signal, onTransfer: transferTo(emit, vertex) });

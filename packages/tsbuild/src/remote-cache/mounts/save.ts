@@ -102,7 +102,10 @@ async function saveMount(
   if (held === undefined) return index;
   if (held === 'taken') throw new Error('another build has it for itself');
   try {
-    const step = { id: `internal:save-mount:${id}`, name: `[internal] save cache mount ${name}` };
+    const step = {
+      id: `internal:save-mount:${options.medium.name}:${id}`,
+      name: `[internal] save cache mount ${name}`,
+    };
     return await withStep(options.emit, { ...step, signal: options.signal }, async (vertex) => {
       const transfer = { signal: options.signal, onTransfer: transferTo(options.emit, vertex) };
       const saved = await store(wanted, held, own, { ...options, transfer });
