@@ -365,6 +365,7 @@ test('a file that hardly changed is noticed: digests by the stat cache are those
       const contexts = openContexts(new Map([['context', { path: root }]]), {
         cacheFolder: caches,
         noStatCache: false,
+        warn: assert.fail,
       });
       try {
         const tree = contexts.tree('context');
