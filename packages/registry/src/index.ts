@@ -7,7 +7,7 @@ export { openTagStore, type Lock } from './content/tags.js';
 export { collect, verified, verifyBytes } from './content/verify.js';
 export { createHttpClient, type HttpAnswer, type HttpClient, type HttpRequest } from './http/client.js';
 export type { Environment } from './http/proxy.js';
-export { defaultRetryPolicy, isTransient, networkCode, type RetryPolicy } from './http/retry.js';
+export { defaultRetryPolicy, isTransient, networkCode, pause, type RetryPolicy } from './http/retry.js';
 export { createTrust } from './http/trust.js';
 export * from './image/decode.js';
 export { readImage, readImageFor, readIndex } from './image/load.js';

@@ -54,7 +54,7 @@ export interface BucketOptions
   copyLimit?: number;
 }
 
-const attempts = 4;
+const attempts = 3;
 /** Caches are there to save time: one that is silent for longer is given up. */
 const answerTimeoutMs = 30_000;
 const idleTimeoutMs = 30_000;

@@ -5,6 +5,8 @@ import {
   collect,
   defaultRetryPolicy,
   download,
+  isTransient,
+  pause,
   progressOf,
   type TransferOptions,
 } from '@tsbuild/registry';
@@ -25,6 +27,9 @@ export interface S3MediumOptions extends S3Options {
 
 /** BuildKit's documents have some hundred bytes for each step and layer. */
 const documentLimit = 64 * 1024 * 1024;
+
+/** Of an answer that breaks off; the SDK tries again what brings none. */
+const documentRetry = { ...defaultRetryPolicy, attempts: 3, baseMs: 200 };
 
 /** Opens no connection yet. */
 export function s3Medium(options: S3MediumOptions): CacheMedium {
@@ -83,9 +88,15 @@ export function s3Medium(options: S3MediumOptions): CacheMedium {
     async load(signal) {
       const [first] = options.names;
       return await attempt('read the cache', signal, async (store) => {
-        const answer = await store.get(documentKey(first), 0, signal);
-        if (answer === undefined) return undefined;
-        return fromObject(await collect(answer.body as ByteStream, documentLimit, name), name);
+        for (let tries = 1; ; tries += 1) {
+          const answer = await store.get(documentKey(first), 0, signal);
+          if (answer === undefined) return undefined;
+          try {
+            return fromObject(await collect(answer.body as ByteStream, documentLimit, name), name);
+          } catch (error) {
+            if (!isTransient(error) || !(await pause(tries, documentRetry, signal))) throw error;
+          }
+        }
       });
     },
     async open(blob, transfer) {
