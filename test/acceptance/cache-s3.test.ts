@@ -80,6 +80,26 @@ test('another machine finds all results in the bucket, and the files are the sam
   assert.ok(!/"action":"uploading"/.test(again.stderr), 'what is there is not sent again');
 });
 
+test('keys come from the AWS configuration', async () => {
+  const { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: key, AWS_REGION: region } = s3Env;
+  const home = writeTree(join(work, 'home'), {
+    '.aws/credentials': `[ci]\naws_access_key_id = ${id}\naws_secret_access_key = ${key}\n`,
+    '.aws/config': `[profile ci]\nregion = ${region}\nendpoint_url = ${s3Endpoint}\n`,
+  });
+  const { AWS_ACCESS_KEY_ID: _id, AWS_SECRET_ACCESS_KEY: _key, AWS_REGION: _region, ...rest } = process.env;
+  const configured = { ...rest, HOME: home, AWS_PROFILE: 'ci' };
+  const place = `type=s3,bucket=${bucket},use_path_style=true,name=configured`;
+  const to = ['build', '--progress=rawjson', '--cache-to', place, small];
+  await machine().ok(to, { env: configured });
+  const from = ['build', '--progress=rawjson', '--cache-from', place, small];
+  assert.deepEqual(realSteps(await machine().ok(from, { env: configured })).ran, []);
+  const none = await machine().run(to, {
+    env: { ...rest, HOME: work, AWS_EC2_METADATA_DISABLED: 'true', AWS_REGION: region },
+  });
+  assert.equal(none.status, 1);
+  assert.match(none.stderr, /no credentials were found/);
+});
+
 test('the keys of the bucket are in no output', async () => {
   const { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: key } = s3Env;
   const given = `${where},access_key_id=${id},secret_access_key=${key}`;
@@ -136,6 +156,7 @@ test('a pull request reads what main signed, and nothing else', async () => {
 
   const good = await build(machine(), ['--cache-from', main, '--cache-verify', pub], small);
   assert.deepEqual(realSteps(good).ran, []);
+  assert.ok(!good.stderr.includes('CacheSign'));
   const either = await build(
     machine(),
     ['--cache-from', main, '--cache-verify', `${join(keys, 'stranger.pub')},${pub}`],
@@ -154,6 +175,12 @@ test('a pull request reads what main signed, and nothing else', async () => {
   // A hostile pull request puts its own results where main's are.
   const signed = await (await s3('GET', `/${bucket}/manifests/main`)).text();
   const hostile = machine();
+  const unverified = await build(
+    machine(),
+    ['--cache-from', main, '--cache-to', `${where},name=x`, '--cache-sign', key],
+    small,
+  );
+  assert.match(unverified.stderr, /"rule":"CacheSign"/);
   await build(hostile, ['--cache-to', `${main},mode=max`, '--cache-sign', join(keys, 'stranger.key')], small);
   const victim = machine();
   const refused = await build(victim, ['--cache-from', main, '--cache-verify', pub], small);

@@ -94,6 +94,7 @@ export async function withBuild<T>(
 ): Promise<T> {
   checkCaches(options);
   const keys = await readKeys(options);
+  warnOfSigning(options, context.emit);
   const prepared = await prepareContext(options, context);
   const { cacheMounts = [], buildArgs = {} } = options;
   const open = async () => {
@@ -136,6 +137,14 @@ async function makeResults(
       await caches.close();
     }
   }
+}
+
+/** The signature would vouch for what nobody vouched for. */
+function warnOfSigning({ cacheFrom = [], cacheSign, cacheVerify }: Options, emit: EventSink): void {
+  if (cacheSign === undefined || cacheVerify !== undefined || cacheFrom.length === 0) return;
+  const message =
+    'what comes from --cache-from is signed with the rest, and was not verified: give --cache-verify too';
+  emit({ type: 'warning', rule: 'CacheSign', message });
 }
 
 /** Parses the Dockerfile and plans it for every platform. */
