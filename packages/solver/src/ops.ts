@@ -172,6 +172,8 @@ export interface MkfileAction {
   name: string;
   data: string;
   destination: string;
+  /** As for copy. */
+  dotted?: true;
   /** Octal text or symbolic, as for copy. Default 0644. */
   chmod?: string;
   chown?: OwnerSpec;
@@ -185,6 +187,8 @@ export interface CopyAction {
   source: string;
   /** Absolute; a trailing `/` means a directory. */
   destination: string;
+  /** The destination is written with `/.` at its end, which BuildKit's keys tell from `/`. Not part of the key. */
+  dotted?: true;
   chown?: OwnerSpec;
   /** Octal digits, or a symbolic mode such as `u+x,go=rX`. */
   chmod?: string;

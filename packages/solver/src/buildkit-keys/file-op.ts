@@ -118,14 +118,15 @@ function mkdirJson({ path, mode, owner, mtime }: MkdirAction, base: number): str
 
 type CopyFields = Pick<
   CopyAction,
-  'destination' | 'chown' | 'chmod' | 'exclude' | 'parents' | 'unpack' | 'source'
+  'destination' | 'dotted' | 'chown' | 'chmod' | 'exclude' | 'parents' | 'unpack' | 'source'
 > & { remote: boolean };
 
 /** Neither links nor folders nor wildcards are anything to a file that a heredoc or a URL gives. */
-function inlineCopy({ name, destination, chown, chmod }: MkfileAction): CopyFields {
+function inlineCopy({ name, destination, dotted, chown, chmod }: MkfileAction): CopyFields {
   return {
     source: `/${name}`,
     destination,
+    ...(dotted === undefined ? {} : { dotted }),
     ...(chown === undefined ? {} : { chown }),
     ...(chmod === undefined ? {} : { chmod }),
     exclude: [],
@@ -143,7 +144,7 @@ function copyJson(action: CopyFields | CopyAction, path: string, secondary: numb
   return goJson(
     omitEmpty({
       src: secondary < 0 ? path : baseName(path),
-      dest: destination,
+      dest: action.dotted ? `${destination.replace(/\/$/, '')}/.` : destination,
       owner: ownerOf(chown, base),
       mode: chmod === undefined ? -1 : octal ? Number.parseInt(chmod, 8) : 0,
       followSymlink: !remote,

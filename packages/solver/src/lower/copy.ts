@@ -96,9 +96,8 @@ function copyActions(
       'Write one ADD for each source.',
     );
   }
-  const destination = destinationPath(state.cwd, slashed(state.imagePlatform.os, words.destination));
   const exclude = [...instruction.exclude];
-  const common = { type: 'copy', destination, ...owners(words), exclude } as const;
+  const common = { type: 'copy', ...destinationOf(state, words), ...owners(words), exclude } as const;
   return sources.map((source): CopyAction => {
     if (instruction.kind === 'copy') refuseRemote(source);
     else {
@@ -133,14 +132,22 @@ function refuseRemote(source: string): void {
 }
 
 function heredocActions(state: StageState, words: Words): MkfileAction[] {
-  const destination = destinationPath(state.cwd, slashed(state.imagePlatform.os, words.destination));
+  const destination = destinationOf(state, words);
   return words.heredocs.map(({ name, data }) => ({
     type: 'mkfile',
     name,
     data,
-    destination,
+    ...destination,
     ...owners(words),
   }));
+}
+
+function destinationOf(state: StageState, words: Words): Pick<CopyAction, 'destination' | 'dotted'> {
+  const written = slashed(state.imagePlatform.os, words.destination);
+  return {
+    destination: destinationPath(state.cwd, written),
+    ...(written.endsWith('/.') ? { dotted: true } : {}),
+  };
 }
 
 function historyText(instruction: Files, words: Words): string {

@@ -135,6 +135,7 @@ export const cases: KeyCase[] = [
   },
   { name: 'copy-file', dockerfile: on('COPY f /') },
   { name: 'copy-rename', dockerfile: on('WORKDIR /w\nCOPY f sub/new\nCOPY f .\nCOPY f g h/') },
+  { name: 'copy-dotted', dockerfile: on('WORKDIR /w\nCOPY f sub/.\nCOPY f /.\nCOPY <<A x/.\na\nA') },
   { name: 'copy-all', dockerfile: on('COPY . /c') },
   { name: 'copy-folder', dockerfile: on('COPY d/ /c/\nCOPY d /c2') },
   { name: 'copy-wildcard', dockerfile: on('COPY d/* /c/\nCOPY ? d*/x /q/') },

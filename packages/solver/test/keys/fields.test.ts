@@ -206,6 +206,7 @@ const actions: {
       from: 'v1',
       source: '/a/file',
       destination: '/d/',
+      dotted: true,
       chown: '1',
       chmod: '644',
       exclude: ['x'],
@@ -219,6 +220,7 @@ const actions: {
       // The folder it is in does not count: that is in the next test.
       source: { counts: ['/a/other', '/a/file2', '/'] },
       destination: { counts: ['/d', '/e/'] },
+      dotted: { leftOut: 'another way to write the same', others: [undefined] },
       chown: { counts: [undefined, '2', '1:1'] },
       chmod: { counts: [undefined, '600', 'u+x'] },
       exclude: { counts: [[], ['y'], ['x', 'y']] },
@@ -229,11 +231,20 @@ const actions: {
     },
   },
   mkfile: {
-    action: { type: 'mkfile', name: 'E', data: 'x', destination: '/d', chown: '1', chmod: '644' },
+    action: {
+      type: 'mkfile',
+      name: 'E',
+      data: 'x',
+      destination: '/d/',
+      dotted: true,
+      chown: '1',
+      chmod: '644',
+    },
     rules: {
       name: { counts: ['F'] },
       data: { counts: ['', 'y', 'x\n'] },
-      destination: { counts: ['/d/'] },
+      destination: { counts: ['/d'] },
+      dotted: { leftOut: 'another way to write the same', others: [undefined] },
       chown: { counts: [undefined, '2'] },
       chmod: { counts: [undefined, '600'] },
     },
