@@ -111,6 +111,7 @@ export interface CacheCause {
  * - `new`: no build of this step is on record
  * - `forced`: `--no-cache` or `--no-cache-filter`
  * - `gone`: nothing changed, but the result is not there any more
+ * - `untrusted`: there is a result, from a shared cache that the build does not name
  * - `unfinished`: nothing changed, but the step has not succeeded yet
  * - `below`: the step it stands on is another or was made again
  * - `image`: the base image has other layers
@@ -125,6 +126,7 @@ export type CacheCauseKind =
   | 'new'
   | 'forced'
   | 'gone'
+  | 'untrusted'
   | 'unfinished'
   | 'below'
   | 'image'

@@ -23,6 +23,8 @@ export interface ExplainerParts {
   /** Traces of earlier builds, the one to compare with first. */
   traces: readonly BuildTrace[];
   filesBetween: FilesBetween;
+  /** Shared caches that the store has the result from, of those that the build does not name. */
+  untrusted?(key: Digest): Promise<readonly string[]>;
 }
 
 interface Earlier {
@@ -56,6 +58,8 @@ export class Explainer {
     if (reason === 'unusable')
       return [{ kind: 'gone', text: 'nothing changed, but the files of its result are gone or damaged' }];
     const known = this.#known.get(id);
+    const untrusted = known && (await this.#parts.untrusted?.(known.key));
+    if (untrusted !== undefined && untrusted.length > 0) return [untrustedCause(untrusted)];
     const earlier = this.#earlier.get(id);
     if (known === undefined || earlier === undefined)
       return [{ kind: 'new', text: 'no build of this step is on record' }];
@@ -175,6 +179,13 @@ function forced({ ignoreCache }: Vertex): CacheCause {
     text: ignoreCache
       ? 'the cache was not to be used (--no-cache)'
       : 'it stands on a step for which the cache was not to be used (--no-cache)',
+  };
+}
+
+function untrustedCause(names: readonly string[]): CacheCause {
+  return {
+    kind: 'untrusted',
+    text: `its result came from ${names.join(' and ')}, which this build does not name (--cache-from)`,
   };
 }
 

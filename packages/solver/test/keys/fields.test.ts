@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type Digest, sha256 } from '@tsbuild/core';
+import { factsOf } from '../../src/explain/facts.js';
 import { fileKey, imageKey, runKey } from '../../src/keys/op-key.js';
 import type {
   CopyAction,
@@ -278,7 +279,14 @@ const imageRules: Rules<ImageOp> = {
   origin: { leftOut: 'where the blobs are', others: [{ type: 'store' }] },
 };
 
-function check<T extends object>(what: string, value: T, rules: Rules<T>, keyOf: (value: T) => Digest): void {
+/** @param keyOf the key, and what explanations compare: they may not miss what the key sees, nor see more */
+function check<T extends object>(
+  what: string,
+  value: T,
+  rules: Rules<T>,
+  keyOf: (value: T) => Digest,
+  factsOfIt?: (value: T) => Record<string, string>,
+): void {
   const key = keyOf(value);
   describe(what, () => {
     // Every field is there, so that its absence is another value.
@@ -290,14 +298,14 @@ function check<T extends object>(what: string, value: T, rules: Rules<T>, keyOf:
     for (const [field, rule] of Object.entries<Rule<unknown>>(rules)) {
       const counts = 'counts' in rule;
       it(`${field} ${counts ? 'is in the key' : `is left out: ${rule.leftOut}`}`, () => {
-        const keys = (counts ? rule.counts : rule.others).map((other) => keyOf({ ...value, [field]: other }));
-        assert.ok(keys.length > 0);
+        const others = (counts ? rule.counts : rule.others).map((other) => ({ ...value, [field]: other }));
+        assert.ok(others.length > 0);
+        const keys = others.map(keyOf);
         if (counts) assert.equal(new Set([key, ...keys]).size, keys.length + 1);
-        else
-          assert.deepEqual(
-            keys,
-            keys.map(() => key),
-          );
+        else assert.deepEqual([...new Set([key, ...keys])], [key]);
+        if (factsOfIt === undefined) return;
+        const facts = [value, ...others].map((each) => JSON.stringify(factsOfIt(each)));
+        assert.equal(new Set(facts).size, counts ? facts.length : 1, 'explanations');
       });
     }
   });
@@ -307,13 +315,20 @@ const keyOfRun = (op: RunOp) => runKey(op, amd64, base, contents);
 const keyOfFile = (action: FileAction) => fileKey(op(action), base, contents);
 const op = (...all: FileAction[]): FileOp => ({ kind: 'file', base: 'v1', actions: all });
 
-check('RUN', run, runRules, keyOfRun);
+const factsOfRun = (each: RunOp) => factsOf(each, amd64, contents);
+check('RUN', run, runRules, keyOfRun, factsOfRun);
 for (const { mount, rules } of Object.values(mounts))
-  check(`--mount=type=${mount.type}`, mount as RunMount, rules as Rules<RunMount>, (other) =>
-    keyOfRun({ ...run, mounts: [other] }),
+  check(
+    `--mount=type=${mount.type}`,
+    mount as RunMount,
+    rules as Rules<RunMount>,
+    (other) => keyOfRun({ ...run, mounts: [other] }),
+    (other) => factsOfRun({ ...run, mounts: [other] }),
   );
 for (const { action, rules } of Object.values(actions))
-  check(action.type, action as FileAction, rules as Rules<FileAction>, keyOfFile);
+  check(action.type, action as FileAction, rules as Rules<FileAction>, keyOfFile, (other) =>
+    factsOf(op(other), amd64, contents),
+  );
 check('FROM image', image, imageRules, imageKey);
 
 describe('what is no field', () => {

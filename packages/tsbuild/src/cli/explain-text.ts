@@ -26,6 +26,12 @@ export function explainText(steps: readonly Explained[]): string {
 export function explainSummary(steps: readonly Explained[]): string[] {
   if (steps.length === 0) return [];
   const missed = steps.filter(({ outcome }) => outcome !== 'hit');
+  // Of a first build there is one thing to say.
+  if (
+    missed.length > 1 &&
+    steps.every(({ causes }) => causes.every(({ kind }) => kind === 'new') && causes.length > 0)
+  )
+    return [`none of ${plural(steps.length)} in the cache: no build of them is on record`];
   return [
     `${countText(steps)}${missed.length === 0 ? '' : ':'}`,
     ...missed.flatMap(({ name, causes }) => [

@@ -34,19 +34,24 @@ type Options = Omit<BuildOptions, 'signal' | 'onEvent'>;
 
 export async function runBuild(options: Options, context: OperationContext): Promise<BuildResult> {
   try {
-    return await buildWithAgents(options, context);
+    return await withAgents(options, context, buildImages);
   } finally {
     // After a failure too: it leaves the results of the steps before.
     if (!options.check) await keepBelow(options, context);
   }
 }
 
-async function buildWithAgents(options: Options, context: OperationContext): Promise<BuildResult> {
-  if (!options.ssh?.some(({ keys }) => keys !== undefined)) return await buildImages(options, context);
+/** Keys of --ssh are held by agents for as long as the work takes. */
+export async function withAgents<T>(
+  options: Options,
+  context: OperationContext,
+  work: (options: Options, context: OperationContext) => Promise<T>,
+): Promise<T> {
+  if (!options.ssh?.some(({ keys }) => keys !== undefined)) return await work(options, context);
   const { startAgents } = await import('./ssh-agents.js');
   const agents = await startAgents(options.ssh, options.root, context.signal);
   try {
-    return await buildImages({ ...options, ssh: agents.ssh }, context);
+    return await work({ ...options, ssh: agents.ssh }, context);
   } finally {
     await agents.close();
   }

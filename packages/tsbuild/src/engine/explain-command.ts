@@ -1,6 +1,6 @@
 /** What `tsbuild explain` and explain() do: plan, and look the steps up in the cache. */
 import type { ExplainOptions, ExplainResult } from '../api/types.js';
-import { planAll, withBuild } from './build.js';
+import { planAll, withAgents, withBuild } from './build.js';
 import type { OperationContext } from './context.js';
 import { explainPlans } from './explain.js';
 import { projectOf } from './trace.js';
@@ -9,8 +9,10 @@ type Options = Omit<ExplainOptions, 'signal' | 'onEvent'>;
 
 /** @throws TsbuildError what a build throws before its first step */
 export async function explain(options: Options, context: OperationContext): Promise<ExplainResult> {
-  return await withBuild(options, context, async (prepared, workshop) => {
-    const plans = await planAll(options, prepared, workshop, context);
-    return { steps: await explainPlans(plans, projectOf(options), workshop, context) };
-  });
+  return await withAgents(options, context, (all) =>
+    withBuild(all, context, async (prepared, workshop) => {
+      const plans = await planAll(all, prepared, workshop, context);
+      return { steps: await explainPlans(plans, projectOf(all), workshop, context) };
+    }),
+  );
 }

@@ -113,12 +113,17 @@ function waiting({ op, name }: Vertex): CacheCause {
 function explainerOf(
   plans: readonly BuildPlan[],
   name: Omit<TraceName, 'steps'>,
-  { store, executor }: Workshop,
+  { store, executor, imports }: Workshop,
 ): Explainer {
   return new Explainer({
     plans,
     traces: findTraces(store.root, name, linesOf(plans)),
     filesBetween: (before, after) => executor.filesBetween(before, after),
+    async untrusted(key) {
+      const record = await store.steps.get(key);
+      const names = (record?.ref.layers ?? []).flatMap(({ imported = [] }) => imported);
+      return [...new Set(names)].filter((each) => !imports.names.has(each));
+    },
   });
 }
 

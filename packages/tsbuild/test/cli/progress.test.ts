@@ -313,3 +313,90 @@ test('quiet: nothing but the output of a failed step', () => {
   second.finish({ error: failure });
   assert.equal(bad.text, '------\n > [a 1/1] RUN bad:\n0.030 one\n0.030 two\n0.040 bad\n------\n');
 });
+
+/** Misses are found from the last step to the first, before either begins. */
+const explained: BuildEvent[] = [
+  { type: 'vertex', id: 'a', name: '[1/3] COPY . .', inputs: [] },
+  { type: 'vertex', id: 'b', name: '[2/3] RUN make', inputs: ['a'] },
+  { type: 'vertex', id: 'c', name: '[3/3] RUN test', inputs: ['b'] },
+  {
+    type: 'explained',
+    id: 'b',
+    outcome: 'miss',
+    causes: [{ kind: 'below', text: 'the step below it changed: [1/3] COPY . .' }],
+  },
+  {
+    type: 'explained',
+    id: 'a',
+    outcome: 'miss',
+    causes: [
+      { kind: 'instruction', text: '--chown is new: "1"' },
+      { kind: 'files', text: 'a https://user:hunter2@host/ and \x1b[31mred' },
+    ],
+  },
+  { type: 'started', id: 'a', at: at(0) },
+  { type: 'completed', id: 'a', at: at(100), cached: false },
+  { type: 'started', id: 'b', at: at(100) },
+  { type: 'completed', id: 'b', at: at(200), cached: false },
+  { type: 'completed', id: 'c', at: at(200), cached: true },
+  { type: 'explained', id: 'c', outcome: 'hit', causes: [] },
+];
+
+const explainedSummary = `1 of 3 steps in the cache, 2 not:
+ - [1/3] COPY . .
+     --chown is new: "1"
+     a https://***@host/ and red
+ - [2/3] RUN make
+     the step below it changed: [1/3] COPY . .
+`;
+
+test('plain: a miss is told where the step begins, and all of them at the end', () => {
+  const output = sink();
+  const view = plainView(output, { now: () => at(0), tickMs: 0 });
+  for (const event of explained) view.event(event);
+  view.finish({});
+  assert.equal(
+    output.text,
+    `#1 [1/3] COPY . .
+#1 MISSED: --chown is new: "1"; a https://***@host/ and red
+#1 DONE 0.1s
+
+#2 [2/3] RUN make
+#2 MISSED: the step below it changed: [1/3] COPY . .
+#2 DONE 0.1s
+
+#3 [3/3] RUN test
+#3 CACHED
+
+${explainedSummary}`,
+  );
+});
+
+test('tty: a miss is shown while the step runs, and at the end', () => {
+  const output = sink(80, 24);
+  const view = ttyView(output, { now: () => at(50), frameMs: 0, color: false });
+  for (const event of explained.slice(0, 6)) view.event(event);
+  view.draw();
+  assert.match(output.text, / => => missed: --chown is new: "1"; a https:\/\/\*\*\*@host\/ and red/);
+  for (const event of explained.slice(6)) view.event(event);
+  view.finish({});
+  assert.ok(output.text.endsWith(`\n${explainedSummary}`));
+});
+
+test('all views: of a first build, and of one that ran nothing, there is one thing to say', () => {
+  const steps = (outcome: 'hit' | 'miss'): BuildEvent[] =>
+    ['a', 'b'].flatMap((id): BuildEvent[] => [
+      { type: 'vertex', id, name: id, inputs: [] },
+      { type: 'explained', id, outcome, causes: outcome === 'hit' ? [] : [{ kind: 'new', text: 'new' }] },
+    ]);
+  for (const [outcome, text] of [
+    ['hit', 'all 2 steps in the cache\n'],
+    ['miss', 'none of 2 steps in the cache: no build of them is on record\n'],
+  ] as const) {
+    const output = sink();
+    const view = plainView(output, { now: () => at(0), tickMs: 0 });
+    for (const event of steps(outcome)) view.event(event);
+    view.finish({});
+    assert.equal(output.text, text);
+  }
+});
