@@ -1,7 +1,7 @@
 /** Writes the caches of --cache-to. */
 import type { BuildPlan, Ref, Vertex, VertexId } from '@tsbuild/solver';
 import pLimit from 'p-limit';
-import type { Descriptor } from '@tsbuild/core';
+import type { Descriptor, Digest } from '@tsbuild/core';
 import type { BuildOptions, CacheTarget } from '../api/types.js';
 import type { SolvedImage } from '../export/image.js';
 import { createLayerPacker, type LayerEncoding, type LayerPacker, layerWork } from '../export/layers.js';
@@ -9,7 +9,7 @@ import { mountSources } from '../export/mount-sources.js';
 import { transferTo } from '../image/fetch.js';
 import { encodeBuildkitConfig } from '../remote-cache/buildkit-config.js';
 import { buildkitConfigOf } from '../remote-cache/buildkit-export.js';
-import { distinctSteps, exportCache, stepsToExport } from '../remote-cache/export.js';
+import { distinctSteps, exportCache, layerBlob, stepsToExport } from '../remote-cache/export.js';
 import { saveMounts } from '../remote-cache/mounts/save.js';
 import { verifyDocument } from '../remote-cache/signature.js';
 import { targetMedium } from '../remote-cache/media.js';
@@ -137,15 +137,21 @@ async function exportTo(
     const parts = await Promise.all(
       images.map(async (image) => ({ image, steps: await stepsToExport(image, target.mode ?? 'min') })),
     );
-    const blobsOf = async (ref: Ref) => {
-      const blobs = await Promise.all(ref.layers.map((_, at) => packer.blob(ref, at, encoding, work)));
-      return blobs.map(({ digest }) => digest);
-    };
+    const layers = new Map<Digest, Descriptor>();
+    const blobsOf = (ref: Ref) =>
+      Promise.all(
+        ref.layers.map(async ({ createdAt }, at) => {
+          const blob = await packer.blob(ref, at, encoding, work);
+          const diffId = await packer.diffId(ref, at, undefined, work);
+          if (!layers.has(blob.digest)) layers.set(blob.digest, layerBlob(blob, diffId, createdAt));
+          return blob.digest;
+        }),
+      );
     const config = encodeBuildkitConfig(
       await buildkitConfigOf(parts, blobsOf, executor.buildkitDigest, signal),
     );
     const steps = distinctSteps(parts.flatMap((part) => part.steps));
-    await exportCache(steps, config, medium, encoding, {
+    await exportCache(steps, { config, layers }, medium, encoding, {
       packer,
       work,
       async *openBlob(blob) {

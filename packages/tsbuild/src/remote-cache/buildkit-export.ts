@@ -1,7 +1,7 @@
 /** The steps of a build as BuildKit's cache config, so that what is exported is of use to docker buildx too. */
 import type { Digest } from '@tsbuild/core';
-import type { Executor } from '@tsbuild/executor';
-import type { Ref, Solved, SolvedStep, VertexId } from '@tsbuild/solver';
+import { type Executor, snapshotIdOf } from '@tsbuild/executor';
+import type { BuildPlan, ImageOp, Ref, Solved, SolvedStep, VertexId } from '@tsbuild/solver';
 import type { BuildkitConfig, BuildkitResult } from './buildkit-config.js';
 import { layersOf } from './buildkit-config.js';
 import { contentOfKnown } from './buildkit-import.js';
@@ -23,14 +23,41 @@ export async function buildkitConfigOf(
   const records = new BuildkitRecords();
   for (const { image, steps } of parts) {
     const layers = new Map<VertexId, StepLayers>();
-    for (const { vertex, ref } of steps) {
+    for (const [id, ref] of resultsOf(image.plan, steps)) {
       const createdAt = ref.layers.at(-1)?.createdAt ?? new Date(0).toISOString();
-      layers.set(vertex.id, { blobs: await blobsOf(ref), createdAt });
+      layers.set(id, { blobs: await blobsOf(ref), createdAt });
     }
     const contentOf = contentOfKnown(image.known, buildkitDigest, signal);
     await addSteps(records, image.plan.vertices, layers, contentOf);
   }
   return records.config;
+}
+
+/** Of the steps, and of what puts a step's layer on others (COPY --link), which is a step of its own for BuildKit. */
+function resultsOf({ vertices }: BuildPlan, steps: readonly SolvedStep[]): Map<VertexId, Ref> {
+  const results = new Map(steps.map(({ vertex, ref }) => [vertex.id, ref]));
+  const refOf = (id: VertexId): Ref | undefined => {
+    const op = vertices.get(id)?.op;
+    if (op?.kind === 'image') return imageRef(op);
+    return op?.kind === 'scratch' ? { layers: [] } : results.get(id);
+  };
+  // Inputs come before what uses them.
+  for (const { id, op } of vertices.values()) {
+    if (op.kind !== 'merge') continue;
+    const [lower, upper] = [refOf(op.lower), refOf(op.upper)];
+    if (lower && upper) results.set(id, { layers: [...lower.layers, ...upper.layers] });
+  }
+  return results;
+}
+
+function imageRef({ diffIds, layers }: ImageOp): Ref {
+  return {
+    layers: diffIds.map((diffId, at) => {
+      const blob = layers[at];
+      const snapshot = snapshotIdOf(diffIds.slice(0, at + 1));
+      return { snapshot, diffId, ...(blob === undefined ? {} : { blob }) };
+    }),
+  };
 }
 
 /**

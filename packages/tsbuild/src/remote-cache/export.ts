@@ -131,13 +131,26 @@ async function packAll(
   );
 }
 
+/** A layer's blob as a cache lists it, so that BuildKit knows the layer by it. */
+export function layerBlob(
+  { mediaType, digest, size }: Descriptor,
+  diffId: Digest,
+  createdAt: string | undefined,
+): Descriptor {
+  const annotations = {
+    ...(createdAt === undefined ? {} : { 'buildkit/createdat': createdAt }),
+    'containerd.io/uncompressed': diffId,
+  };
+  return { mediaType, digest, size, annotations };
+}
+
 /**
- * @param config BuildKit's
+ * @param buildkit its config, and the layers that are named there
  * @returns what was uploaded, bytes
  */
 export async function exportCache(
   steps: readonly SolvedStep[],
-  config: Buffer,
+  buildkit: { config: Buffer; layers: ReadonlyMap<Digest, Descriptor> },
   medium: CacheMedium,
   encoding: LayerEncoding,
   tools: ExportTools,
@@ -149,15 +162,10 @@ export async function exportCache(
     digest: sha256(indexBytes),
     size: indexBytes.length,
   };
-  const layers = new Map<Digest, Descriptor>();
+  const layers = new Map(buildkit.layers);
   for (const { blob, diffId, createdAt } of index.layers) {
-    if (blob === undefined) continue;
-    const { mediaType, digest, size } = blob;
-    const annotations = {
-      ...(createdAt === undefined ? {} : { 'buildkit/createdat': createdAt }),
-      'containerd.io/uncompressed': diffId,
-    };
-    layers.set(digest, { mediaType, digest, size, annotations });
+    if (blob !== undefined && !layers.has(blob.digest))
+      layers.set(blob.digest, layerBlob(blob, diffId, createdAt));
   }
   let uploaded = 0;
   const put = async (blob: Descriptor, open: () => ByteStream) => {
@@ -174,7 +182,7 @@ export async function exportCache(
   );
   await put(indexBlob, () => once(indexBytes));
   const blobs = [...layers.values(), indexBlob, ...(tools.also ?? [])];
-  await medium.publish({ config, blobs, annotations: {} }, tools.transfer);
+  await medium.publish({ config: buildkit.config, blobs, annotations: {} }, tools.transfer);
   return { uploaded, blobs: blobs.length };
 }
 
