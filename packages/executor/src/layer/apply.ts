@@ -26,6 +26,7 @@ import { resolveInRoot } from '../rootfs/resolve.js';
 import type { ByteReader } from './byte-reader.js';
 import { truncated } from './byte-reader.js';
 import { type ReadEntry, readTar } from './tar-reader.js';
+import { isHole } from './zeros.js';
 
 const { O_PATH, O_DIRECTORY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, S_IFCHR, S_IFBLK, S_IFIFO, S_IFLNK } =
   native.constants;
@@ -374,10 +375,13 @@ async function writeFile(parent: Fd, name: Buffer, entry: ReadEntry, reader: Byt
       for (let at = 0; at < length; ) {
         const part = await reader.some(length - at);
         if (part === undefined) throw truncated();
-        writeAll(fd, part, offset + at);
+        // A file that was sparse is sparse again.
+        if (!isHole(part)) {
+          writeAll(fd, part, offset + at);
+          end = offset + at + part.length;
+        }
         at += part.length;
       }
-      end = offset + length;
     }
     if (end < entry.size) ftruncateSync(fd, entry.size);
   } finally {

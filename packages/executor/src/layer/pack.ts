@@ -10,11 +10,12 @@ import type { DiffRoot } from '../snapshot/diff-dir.js';
 import type { Snapshotter } from '../snapshot/index.js';
 import { capability, type Change, changesOf, openFile } from './changes.js';
 import { encodeHeader, endOfArchive, paddingOf, tarType, type TarEntry, type TarType } from './tar-header.js';
+import { isHole, zeros } from './zeros.js';
 
 const { S_IFMT, S_IFREG, S_IFDIR, S_IFLNK, S_IFCHR, S_IFBLK, S_IFIFO } = native.constants;
 
 /** Small files are gathered into chunks of this size, large ones are read in them. */
-const chunkSize = 1 << 20;
+const chunkSize = zeros.length;
 
 /** The changes of one layer of a chain. @param chain snapshots, bottom first; @param index of the layer in it */
 export async function* packLayer(
@@ -173,16 +174,21 @@ function* fileData(dirfd: Fd, name: Buffer, header: TarEntry): Generator<Buffer>
   if (header.size === 0) return;
   const fd = openFile(dirfd, name);
   try {
+    // Holes are all the same: one buffer to read them into, and one to hand out.
+    let unused: Buffer | undefined;
     for (let at = 0; at < header.size; ) {
-      const buffer = Buffer.allocUnsafe(Math.min(chunkSize, header.size - at));
-      const read = readSync(fd, buffer, 0, buffer.length, at);
+      const buffer = unused ?? Buffer.allocUnsafe(Math.min(chunkSize, header.size - at));
+      const read = readSync(fd, buffer, 0, Math.min(buffer.length, header.size - at), at);
       if (read === 0) {
         const message = `/${header.name.toString()} became shorter while it was read`;
         throw new TsbuildError('TSB_STORE_SNAPSHOT_CHANGED', message, {
           hint: 'Something outside of tsbuild writes into its store; build again.',
         });
       }
-      yield buffer.subarray(0, read);
+      const part = buffer.subarray(0, read);
+      const hole = isHole(part);
+      unused = hole ? buffer : undefined;
+      yield hole ? zeros.subarray(0, read) : part;
       at += read;
     }
   } finally {

@@ -51,6 +51,7 @@ const cases: [what: string, change: Partial<TarEntry>, records: string | undefin
   ['larger owners', { uid: 0o10000000, gid: 0o10000000 }, '15 gid=2097152\n15 uid=2097152\n'],
   ['the largest plain size', { size: 8 * 2 ** 30 - 1 }, undefined],
   ['8 GiB', { size: 8 * 2 ** 30 }, '19 size=8589934592\n'],
+  ['9 GiB and a byte', { size: 9 * 2 ** 30 + 1 }, '19 size=9663676417\n'],
   ['a time before 1970', { mtime: -10 }, '13 mtime=-10\n'],
   [
     'an attribute beside a long name that would split',
