@@ -152,6 +152,27 @@ test('many stars decide as one would by hand, and at once', () => {
   assert.ok(user < 5e6, `${user} µs`);
 });
 
+test('an ignore file of 20,000 patterns is read and asked in linear time', () => {
+  const lines = Array.from({ length: 20_000 }, (_, index) => `dir/${index % 100}/file${index}`);
+  const before = process.cpuUsage();
+  const matcher = new PatternMatcher(
+    parseIgnoreFile(['*.log', ...lines, '!dir/7/file7', '**/tmp'].join('\n')),
+  );
+  let ignored = 0;
+  for (let index = 0; index < 20_000; index += 1) {
+    const top = matcher.matchesUsingParentResults('dir');
+    const folder = matcher.matchesUsingParentResults(`dir/${index % 100}`, top.info);
+    const path = `dir/${index % 100}/file${index}`;
+    const { matched } = matcher.matchesUsingParentResults(path, folder.info);
+    assert.equal(matcher.matchesOrParentMatches(path), matched);
+    assert.equal(matcher.selectingPattern(path), matched ? index + 1 : undefined);
+    if (matched) ignored += 1;
+  }
+  assert.equal(ignored, 19_999);
+  const { user } = process.cpuUsage(before);
+  assert.ok(user < 5e6, `${user} µs`);
+});
+
 test('the oracle agrees with the automaton too', async () => {
   const { parseRe2, toRegExp } = await import('../src/re2.js');
   const { compileRe2 } = await import('../src/re2-match.js');

@@ -166,6 +166,10 @@ const megabyte = 1024 * 1024;
 const fill = (piece: string) => piece.repeat(Math.ceil(megabyte / piece.length));
 const longLine = (piece: string) => fill(`${piece.repeat(Math.floor(60_000 / piece.length))}\\\n`);
 
+/** 50,000 names, each between the same two texts. */
+const names = (before: string, after: string) =>
+  Array.from({ length: 50_000 }, (_, index) => `${before}N${index}${after}`).join('');
+
 const large: [name: string, text: string][] = [
   ['many short RUN lines', fill('RUN echo hello\n')],
   ['one RUN of many continued lines', `RUN a ${fill('&& b \\\n')}`],
@@ -178,6 +182,18 @@ const large: [name: string, text: string][] = [
   ['many heredocs', fill('COPY <<A <<B /d/\nx\nA\ny\nB\n')],
   ['many heredocs in one line', `COPY ${'<<A '.repeat(15_000)}/d/\n${'A\n'.repeat(15_000)}`],
   ['heredoc signs', `RUN ${longLine('<<')}`],
+  ['heredoc signs and blanks', `RUN ${longLine('<< ')}`],
+  ['heredocs of other names in one line', `COPY ${names('<<', ' \\\n')}/d/\n${names('', '\n')}`],
+  ['heredocs of quoted names in one line', `COPY ${names('<<"', '" \\\n')}/d/\n${names('', '\n')}`],
+  ['LABEL pairs', `LABEL ${names('', '=v \\\n')}x=y\n`],
+  ['ARG names', `ARG ${names('', ' \\\n')}x=y\n`],
+  ['ARG lines', names('ARG ', '\n')],
+  ['triggers of triggers', `ONBUILD ${longLine('ONBUILD ')}`],
+  ['triggers', fill('ONBUILD RUN a\n')],
+  ['carriage returns and continuations', fill('RUN a \\\r\n  b\r\n')],
+  ['words of a SHELL', fill('SHELL ["/bin/sh", "-c"]\n')],
+  ['comments that swallow', fill("RUN a '#' \\\n# c\n b #\n")],
+  ['tabs of a heredoc', `RUN <<-EOF\n${fill('\t\t\tEO\n')}EOF\n`],
   ['carriage returns', fill(`${'\r'.repeat(60_000)}x\n`).replace(/^/, 'ENV a=b')],
   ['ENV pairs', `ENV ${longLine('a=b ')}`],
   ['ENV quotes', `ENV a=${longLine('"b"')}`],

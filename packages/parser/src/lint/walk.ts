@@ -6,6 +6,7 @@ import type { SourceRange } from '@tsbuild/core';
 import type { Dockerfile, FromInstruction, Instruction, Stage } from '../ast.js';
 import { expandHeredoc, expandWord, expandWords } from '../expand.js';
 import { parseMount } from '../mount.js';
+import { none } from '../none.js';
 import { parseTrigger } from '../parse.js';
 import { automaticArgs, expandNoting, globalScope, guard, type LintWord, own } from './globals.js';
 import type { BaseImageFacts, CheckOptions } from './types.js';
@@ -27,8 +28,8 @@ export interface LintStep {
   shellSet: boolean;
   /** Names that are missing here, without those that ARG declares; empty if the base's environment is unknown. */
   undefined: string[];
-  /** Names that a missing one may have been meant to be. */
-  known: string[];
+  /** Names that a missing one may have been meant to be; none if there are too many to compare. */
+  known: readonly string[];
   /** Path of WORKDIR, ports of EXPOSE, sources of COPY and ADD, expanded. */
   values: string[];
 }
@@ -48,7 +49,12 @@ interface Scope {
   /** False where the base image's environment is not known. */
   complete: boolean;
   shellSet: boolean;
+  /** Names of `env`, until there is a new one. */
+  names?: readonly string[] | undefined;
 }
+
+/** Most names that a missing one is compared with. */
+const maxKnown = 1000;
 
 export interface Walk {
   globals: Map<string, string>;
@@ -63,9 +69,12 @@ export function walk(file: Dockerfile, options: CheckOptions): Walk {
   const globals = globalScope(file, options, automatic, options.buildArgs ?? {});
   const defaults = globalScope(file, options, automatic, {});
   const scopes: Scope[] = [];
+  /** FROM names a stage only as written in lower case, and only an earlier one; the latest wins. */
+  const named = new Map<string, number>();
   const stages = file.stages.map((stage): LintStage => {
     const from = expandFrom(stage.from, globals, file, options);
-    const parent = parentOf(file, stage, from.image.value);
+    const parent = named.get(from.image.value);
+    if (stage.name !== undefined) named.set(stage.name, stage.index);
     const platform = from.platform?.value || (options.targetPlatform ?? 'linux/amd64');
     const base =
       parent === undefined && from.image.value !== 'scratch'
@@ -106,11 +115,6 @@ function expandFrom(
     image: word(from.image),
     ...(from.platform === undefined ? {} : { platform: word(from.platform) }),
   };
-}
-
-/** FROM names a stage only as written in lower case, and only an earlier one; the latest wins. */
-function parentOf(file: Dockerfile, stage: Stage, image: string): number | undefined {
-  return file.stages.slice(0, stage.index).findLast((other) => other.name === image)?.index;
 }
 
 function startScope(image: string, parent: Scope | undefined, base: BaseImageFacts | undefined): Scope {
@@ -155,7 +159,13 @@ function runStep(
 ): void {
   const { instruction } = each;
   const missing = new Set<string>();
-  const before = new Map(scope.env);
+  const { env } = scope;
+  const set = (name: string, value: string): void => {
+    if (!env.has(name)) scope.names = undefined;
+    env.set(name, value);
+  };
+  /** All pairs of one ENV see the environment before it. */
+  let pairs: [name: string, value: string][] = [];
   each.shellSet = scope.shellSet;
   const note = <T extends { unset: string[] }>(result: T): T => {
     for (const name of result.unset) missing.add(name);
@@ -164,26 +174,22 @@ function runStep(
   const word = (raw: string | undefined): string => {
     if (raw === undefined) return '';
     const escape = each.trigger ? '\\' : file.escape;
-    const result = guard(options, file, each.range, () =>
-      expandWord(raw, (name) => before.get(name), escape),
-    );
+    const result = guard(options, file, each.range, () => expandWord(raw, (name) => env.get(name), escape));
     return result === undefined ? '' : note(result).value;
   };
   switch (instruction.kind) {
     case 'arg':
       for (const { name, value } of instruction.args) {
         const given = own(options.buildArgs ?? {}, name);
-        const set = given ?? (value === undefined ? globals.get(name) : word(value));
+        const text = given ?? (value === undefined ? globals.get(name) : word(value));
         scope.declared.add(name);
         // Items of one ARG see the ones before.
-        if (set !== undefined && (value !== undefined || given !== undefined || set !== '')) {
-          scope.env.set(name, set);
-          before.set(name, set);
-        }
+        if (text !== undefined && (value !== undefined || given !== undefined || text !== ''))
+          set(name, text);
       }
       break;
     case 'env':
-      for (const { key, value } of instruction.pairs) scope.env.set(word(key), word(value));
+      pairs = instruction.pairs.map(({ key, value }) => [word(key), word(value)]);
       break;
     case 'label':
       for (const { key, value } of instruction.pairs) {
@@ -207,7 +213,7 @@ function runStep(
       each.values = [...instruction.ports].sort().flatMap((port) => {
         const escape = each.trigger ? '\\' : file.escape;
         const result = guard(options, file, each.range, () =>
-          expandWords(port, (name) => before.get(name), escape),
+          expandWords(port, (name) => env.get(name), escape),
         );
         // BuildKit does not report the names that are missing here.
         return result?.words ?? [];
@@ -221,9 +227,7 @@ function runStep(
       each.values = instruction.sources.map(word);
       for (const { expand: open, body } of instruction.heredocs) {
         if (!open) continue;
-        const result = guard(options, file, each.range, () =>
-          expandHeredoc(body, (name) => before.get(name)),
-        );
+        const result = guard(options, file, each.range, () => expandHeredoc(body, (name) => env.get(name)));
         if (result !== undefined) note(result);
       }
       word(instruction.destination);
@@ -237,7 +241,15 @@ function runStep(
     default:
       break;
   }
-  if (!scope.complete) return;
-  each.undefined = [...missing].filter((name) => !scope.declared.has(name));
-  each.known = [...globals.keys(), ...before.keys()];
+  if (scope.complete && missing.size > 0) {
+    each.undefined = [...missing].filter((name) => !scope.declared.has(name));
+    each.known = knownNames(scope, globals);
+  }
+  for (const [name, value] of pairs) set(name, value);
+}
+
+function knownNames(scope: Scope, globals: LintVariables): readonly string[] {
+  if (globals.size + scope.env.size > maxKnown) return none;
+  scope.names ??= [...globals.keys(), ...scope.env.keys()];
+  return scope.names;
 }

@@ -15,9 +15,9 @@ export type Encodable =
   | { readonly [name: string]: Encodable };
 
 export function encode(value: Encodable): Buffer {
-  const parts: Buffer[] = [];
-  write(value, parts);
-  return Buffer.concat(parts);
+  const writer = new Writer();
+  writer.write(value);
+  return writer.bytes();
 }
 
 /** sha256 of the encoding. */
@@ -25,33 +25,55 @@ export function digestOf(value: Encodable): Digest {
   return sha256(encode(value));
 }
 
-function write(value: Encodable, parts: Buffer[]): void {
-  if (value === null || value === undefined) {
-    parts.push(Buffer.from('0'));
-  } else if (typeof value === 'boolean') {
-    parts.push(Buffer.from(value ? 't' : 'f'));
-  } else if (typeof value === 'number') {
-    writeText('n', String(value), parts);
-  } else if (typeof value === 'string') {
-    writeText('s', value, parts);
-  } else if (isList(value)) {
-    parts.push(Buffer.from(`a${value.length}:`));
-    for (const item of value) write(item, parts);
-  } else {
-    const names = Object.keys(value).filter((name) => value[name] !== undefined);
-    parts.push(Buffer.from(`o${names.length}:`));
-    for (const name of names.sort()) {
-      writeText('s', name, parts);
-      write(value[name], parts);
+/** Gathers text and makes bytes of it at one go: values are many and short. */
+class Writer {
+  readonly #parts: Buffer[] = [];
+  #text = '';
+
+  write(value: Encodable): void {
+    if (value === null || value === undefined) {
+      this.#text += '0';
+    } else if (typeof value === 'boolean') {
+      this.#text += value ? 't' : 'f';
+    } else if (typeof value === 'number') {
+      this.#tagged('n', String(value));
+    } else if (typeof value === 'string') {
+      this.#tagged('s', value);
+    } else if (isList(value)) {
+      this.#text += `a${value.length}:`;
+      for (const item of value) this.write(item);
+    } else {
+      const names = Object.keys(value).filter((name) => value[name] !== undefined);
+      this.#text += `o${names.length}:`;
+      for (const name of names.sort()) {
+        this.#tagged('s', name);
+        this.write(value[name]);
+      }
     }
   }
-}
 
-/** Text that is no well-formed UTF-16 has no UTF-8 of its own and is written in 16-bit units. */
-function writeText(tag: string, text: string, parts: Buffer[]): void {
-  const wellFormed = !/\p{Surrogate}/u.test(text);
-  const bytes = Buffer.from(text, wellFormed ? 'utf8' : 'utf16le');
-  parts.push(Buffer.from(`${wellFormed ? tag : 'u'}${bytes.length}:`), bytes);
+  bytes(): Buffer {
+    this.#flush();
+    const [only] = this.#parts;
+    return only !== undefined && this.#parts.length === 1 ? only : Buffer.concat(this.#parts);
+  }
+
+  /** Text that is no well-formed UTF-16 has no UTF-8 of its own and is written in 16-bit units. */
+  #tagged(tag: string, text: string): void {
+    if (!/\p{Surrogate}/u.test(text)) {
+      this.#text += `${tag}${Buffer.byteLength(text)}:${text}`;
+      return;
+    }
+    const bytes = Buffer.from(text, 'utf16le');
+    this.#text += `u${bytes.length}:`;
+    this.#flush();
+    this.#parts.push(bytes);
+  }
+
+  #flush(): void {
+    if (this.#text !== '') this.#parts.push(Buffer.from(this.#text));
+    this.#text = '';
+  }
 }
 
 function isList(value: object): value is readonly Encodable[] {

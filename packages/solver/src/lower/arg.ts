@@ -2,7 +2,7 @@
 import { formatPlatform, type Platform } from '@tsbuild/core';
 import { type ArgInstruction, type Dockerfile, expandWord } from '@tsbuild/parser';
 import type { PlanOptions } from '../plan.js';
-import { type Env, withVariables } from './env.js';
+import { type Env, setVariables } from './env.js';
 import { locate, placed } from './fault.js';
 import { recordConfig } from './history.js';
 import { Expander, type Located, type Lowering } from './lowering.js';
@@ -15,8 +15,8 @@ export const proxyNames = ['HTTP_PROXY', 'HTTPS_PROXY', 'FTP_PROXY', 'NO_PROXY',
 export function lowerArg(lowering: Lowering, state: StageState, located: Located<ArgInstruction>): void {
   const texts = located.instruction.args.map(({ name, value: written }) => {
     const value = argValue(lowering, state, located, name, written);
-    state.args = [...state.args, value === undefined ? { name } : { name, value }];
-    if (value !== undefined) state.env = withVariables(state.env, [[name, value]]);
+    state.args.push(value === undefined ? { name } : { name, value });
+    if (value !== undefined) setVariables(state.env, [[name, value]]);
     return value === undefined ? name : `${name}=${value}`;
   });
   recordConfig(state, `ARG ${texts.join(' ')}`);

@@ -12,6 +12,7 @@ import type {
   UserInstruction,
   VolumeInstruction,
 } from '@tsbuild/parser';
+import { addEntries } from './entries.js';
 import { fault } from './fault.js';
 import { healthcheckText, plainList, quotedList, recordConfig } from './history.js';
 import { Expander, type Located } from './lowering.js';
@@ -68,8 +69,8 @@ export function lowerVolume(state: StageState, located: Located<VolumeInstructio
       'Give the variable a value, or write the path itself.',
     );
   }
-  const volumes = Object.fromEntries(paths.map((path) => [path, {}]));
-  state.config = { ...state.config, Volumes: { ...state.config.Volumes, ...volumes } };
+  const volumes = paths.map((path) => [path, {}] as const);
+  state.config.Volumes = addEntries(state.config.Volumes, volumes);
   recordConfig(state, `VOLUME ${plainList(paths)}`);
 }
 
@@ -113,5 +114,6 @@ export function lowerMaintainer(state: StageState, { instruction }: Located<Main
 
 /** Leaves no history. */
 export function lowerOnbuild(state: StageState, { instruction }: Located<OnbuildInstruction>): void {
-  state.config = { ...state.config, OnBuild: [...(state.config.OnBuild ?? []), instruction.trigger] };
+  state.config.OnBuild ??= [];
+  state.config.OnBuild.push(instruction.trigger);
 }

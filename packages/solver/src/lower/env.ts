@@ -1,22 +1,24 @@
 /** Environments: names with values, in the order they were last set, as BuildKit gives them to a step. */
 
+import type { StageState } from './stage-state.js';
+
 export type Env = ReadonlyMap<string, string>;
 
 export const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** Of `NAME=value` entries, as image configs hold them. */
 export function envOf(entries: readonly string[]): Map<string, string> {
-  return withVariables(new Map(), entries.map(splitEntry));
+  const env = new Map<string, string>();
+  setVariables(env, entries.map(splitEntry));
+  return env;
 }
 
 /** Sets the variables; one that was set before comes where the new ones are. */
-export function withVariables(env: Env, variables: Iterable<readonly [string, string]>): Map<string, string> {
-  const result = new Map(env);
+export function setVariables(env: Map<string, string>, variables: Iterable<readonly [string, string]>): void {
   for (const [name, value] of variables) {
-    result.delete(name);
-    result.set(name, value);
+    env.delete(name);
+    env.set(name, value);
   }
-  return result;
 }
 
 export function splitEntry(entry: string): [name: string, value: string] {
@@ -24,9 +26,25 @@ export function splitEntry(entry: string): [name: string, value: string] {
   return equals < 0 ? [entry, ''] : [entry.slice(0, equals), entry.slice(equals + 1)];
 }
 
-/** Replaces the name's entry where it stands, or appends one. */
-export function withEntry(entries: readonly string[], name: string, value: string): string[] {
+/** Position of the first entry of each name. */
+export function positionsOf(entries: readonly string[]): Map<string, number> {
+  const positions = new Map<string, number>();
+  for (const [at, entry] of entries.entries()) {
+    const [name] = splitEntry(entry);
+    if (!positions.has(name)) positions.set(name, at);
+  }
+  return positions;
+}
+
+/** Sets a variable of the image: replaces the name's entry where it stands, or appends one. */
+export function setEnv(
+  { config, envAt }: Pick<StageState, 'config' | 'envAt'>,
+  name: string,
+  value: string,
+): void {
+  config.Env ??= [];
   const entry = `${name}=${value}`;
-  const at = entries.findIndex((each) => splitEntry(each)[0] === name);
-  return at < 0 ? [...entries, entry] : entries.with(at, entry);
+  const at = envAt.get(name);
+  if (at !== undefined) config.Env[at] = entry;
+  else envAt.set(name, config.Env.push(entry) - 1);
 }

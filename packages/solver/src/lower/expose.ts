@@ -1,5 +1,6 @@
 /** EXPOSE: port specifications as docker/go-connections reads them, of which only the container's ports stay. */
 import type { ExposeInstruction } from '@tsbuild/parser';
+import { addEntries } from './entries.js';
 import { fault } from './fault.js';
 import { plainList, recordConfig } from './history.js';
 import { Expander, type Located } from './lowering.js';
@@ -10,8 +11,8 @@ export function lowerExpose(state: StageState, located: Located<ExposeInstructio
   // Sorted before expansion, as BuildKit does it.
   const words = located.instruction.ports.toSorted().flatMap((port) => expander.words(port));
   const ports = words.flatMap(containerPorts);
-  const exposed = Object.fromEntries(ports.map((port) => [port, {}]));
-  state.config = { ...state.config, ExposedPorts: { ...state.config.ExposedPorts, ...exposed } };
+  const exposed = ports.map((port) => [port, {}] as const);
+  state.config.ExposedPorts = addEntries(state.config.ExposedPorts, exposed);
   recordConfig(state, `EXPOSE ${plainList(ports)}`);
 }
 

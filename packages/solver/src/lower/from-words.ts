@@ -11,10 +11,9 @@ export interface FromWords {
 
 export function expandFrom(dockerfile: Dockerfile, globals: Env, { from }: Stage): FromWords {
   return placed(locate(dockerfile, from.range), undefined, () => {
-    const known = [...globals.keys()];
     const expand = (raw: string) => {
       const { value, unset } = expandWord(raw, (name) => globals.get(name), dockerfile.escape);
-      const near = unset.map((name) => didYouMean(name, known)).find((text) => text !== '');
+      const near = unset.map((name) => didYouMean(name, globals.keys())).find((text) => text !== '');
       return { value, near: near ?? '' };
     };
     const { value: image, near } = expand(from.image);

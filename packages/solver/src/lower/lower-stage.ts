@@ -39,6 +39,38 @@ export class StageLowerer {
 
   /** The stage after its last instruction; each is lowered once. */
   lower(index: number): StageState {
+    for (const deep of this.#landings(index)) this.#lower(deep);
+    return this.#lower(index);
+  }
+
+  /** Of a long chain of stages that need each other every hundredth, the deepest first: no stack holds all of them. */
+  #landings(target: number): number[] {
+    const landings: number[] = [];
+    const depths = new Map<number, number>();
+    const open: { index: number; needs: number[]; depth: number }[] = [];
+    const enter = (index: number): void => {
+      depths.set(index, 0);
+      open.push({ index, needs: needsOf(this.#stage(index)), depth: 0 });
+    };
+    enter(target);
+    for (let top = open.at(-1); top !== undefined; top = open.at(-1)) {
+      const next = top.needs.pop();
+      if (next === undefined) {
+        open.pop();
+        depths.set(top.index, top.depth);
+        if (top.depth > 0 && top.depth % 100 === 0) landings.push(top.index);
+        const user = open.at(-1);
+        if (user !== undefined) user.depth = Math.max(user.depth, top.depth + 1);
+        continue;
+      }
+      const known = this.#done.has(next) ? 0 : depths.get(next);
+      if (known === undefined) enter(next);
+      else top.depth = Math.max(top.depth, known + 1);
+    }
+    return landings;
+  }
+
+  #lower(index: number): StageState {
     const known = this.#done.get(index);
     if (known !== undefined) return known;
     const prepared = this.#stage(index);
@@ -54,7 +86,7 @@ export class StageLowerer {
     const state = startStage(
       this.#lowering,
       prepared,
-      base.type === 'stage' ? this.lower(base.index) : undefined,
+      base.type === 'stage' ? this.#lower(base.index) : undefined,
     );
     for (const located of instructions) {
       placed(located.source, state.label, () => lowerInstruction(this.#lowering, state, located));
@@ -85,7 +117,7 @@ export class StageLowerer {
     const { platform } = options;
     switch (source.type) {
       case 'stage':
-        return this.lower(source.index).root;
+        return this.#lower(source.index).root;
       case 'scratch':
         return scratch(this.#lowering, platform);
       case 'image': {
@@ -108,6 +140,10 @@ export class StageLowerer {
       ignoreCache: false,
     });
   }
+}
+
+function needsOf({ base, sources }: PreparedStage): number[] {
+  return [base, ...sources.values()].flatMap((source) => (source.type === 'stage' ? [source.index] : []));
 }
 
 function isKind<K extends Instruction['kind']>(

@@ -9,7 +9,7 @@ import { fault } from './fault.js';
 import { GraphBuilder } from './graph-builder.js';
 import { StageLowerer } from './lower-stage.js';
 import { native } from './paths.js';
-import { prepareStages } from './prepare.js';
+import { Preparation } from './prepare.js';
 import { findTarget, hasSeveralSources } from './stages.js';
 import { planWarnings } from './warnings.js';
 
@@ -25,7 +25,8 @@ export async function planBuild(
 ): Promise<BuildPlan> {
   const target = findTarget(dockerfile, options.target);
   const globals = globalArgs(dockerfile, options, target.name);
-  const prepared = await prepareStages({ dockerfile, options, resolver, globals, target });
+  const preparation = new Preparation({ dockerfile, options, resolver, globals });
+  const prepared = await preparation.stagesFor(target);
   const epoch = readEpoch(options, globals);
   const graph = new GraphBuilder();
   const lowerer = new StageLowerer(
@@ -76,10 +77,13 @@ export async function tryPlan(
   const globals = globalArgs(dockerfile, options, last.name);
   readEpoch(options, globals);
   const showStage = hasSeveralSources(dockerfile);
+  const preparation = new Preparation({ dockerfile, options, resolver, globals });
+  const graph = new GraphBuilder();
+  let lowerer: StageLowerer | undefined;
   for (const target of options.target === undefined ? dockerfile.stages : [last]) {
-    const prepared = await prepareStages({ dockerfile, options, resolver, globals, target });
-    const graph = new GraphBuilder();
-    new StageLowerer({ dockerfile, options, graph, globals, showStage }, prepared).lower(target.index);
+    const prepared = await preparation.stagesFor(target);
+    lowerer ??= new StageLowerer({ dockerfile, options, graph, globals, showStage }, prepared);
+    lowerer.lower(target.index);
   }
 }
 

@@ -12,7 +12,7 @@ import type { Env } from './env.js';
 import { fault, locate, placed } from './fault.js';
 import { expandFrom, type FromWords } from './from-words.js';
 import type { Located } from './lowering.js';
-import { findBase, findSource, findTarget, labelOf, stageNames } from './stages.js';
+import { findSource, findTarget, labelOf, stageNames } from './stages.js';
 
 /** What a name stands for. */
 export type Source =
@@ -38,60 +38,61 @@ export interface PrepareRequest {
   options: PlanOptions;
   resolver: SourceResolver;
   globals: Env;
-  target: Stage;
 }
 
 export function sourceKey(kind: 'copy' | 'mount', from: string): string {
   return `${kind}:${from}`;
 }
 
-/**
- * @returns the target and every stage it needs
- * @throws TsbuildError TSB_GRAPH_*, TSB_PARSE_*, and what the resolver throws, with the place; nothing is left running
- */
-export async function prepareStages(request: PrepareRequest): Promise<ReadonlyMap<number, PreparedStage>> {
-  const bases = request.dockerfile.stages.map((stage) =>
-    expandFrom(request.dockerfile, request.globals, stage),
-  );
-  const preparation = new Preparation(request, bases);
-  preparation.need(request.target.index);
-  return await preparation.finished();
+/** What FROM says, expanded, and what follows from it for the stage. */
+interface Base {
+  words: FromWords;
+  /** The stage it is built on, if that is one. */
+  parent: Stage | undefined;
+  platform: Platform;
 }
 
-class Preparation {
+/** Asks for what targets need, one after the other; nothing twice. */
+export class Preparation {
   readonly #request: PrepareRequest;
-  readonly #bases: readonly FromWords[];
+  readonly #bases: readonly Base[];
   readonly #controller = new AbortController();
   readonly #signal: AbortSignal;
   readonly #running = new Set<Promise<void>>();
-  readonly #stages = new Map<number, PreparedStage | undefined>();
+  readonly #stages = new Map<number, PreparedStage>();
+  readonly #needed = new Set<number>();
   readonly #names = new Map<string, Promise<Source>>();
   #failure: { error: unknown } | undefined;
 
-  constructor(request: PrepareRequest, bases: readonly FromWords[]) {
+  /** @throws TsbuildError TSB_GRAPH_* for a FROM that cannot be read */
+  constructor(request: PrepareRequest) {
     this.#request = request;
-    this.#bases = bases;
+    this.#bases = basesOf(request);
     this.#signal = AbortSignal.any([request.options.signal, this.#controller.signal]);
   }
 
+  /**
+   * @returns the target and every stage it needs, and those of targets before it
+   * @throws TsbuildError TSB_GRAPH_*, TSB_PARSE_*, and what the resolver throws, with the place; nothing is left running
+   */
+  async stagesFor(target: Stage): Promise<ReadonlyMap<number, PreparedStage>> {
+    this.#need(target.index);
+    while (this.#running.size > 0) await Promise.all(this.#running);
+    if (this.#failure !== undefined) throw this.#failure.error;
+    return this.#stages;
+  }
+
   /** Starts on the stage unless that has happened. */
-  need(index: number): void {
-    if (this.#stages.has(index)) return;
-    this.#stages.set(index, undefined);
+  #need(index: number): void {
+    if (this.#needed.has(index)) return;
+    this.#needed.add(index);
     this.#start(() => this.#prepare(this.#stage(index)));
   }
 
-  async finished(): Promise<ReadonlyMap<number, PreparedStage>> {
-    while (this.#running.size > 0) await Promise.all(this.#running);
-    if (this.#failure !== undefined) throw this.#failure.error;
-    const done = [...this.#stages].filter(
-      (entry): entry is [number, PreparedStage] => entry[1] !== undefined,
-    );
-    return new Map(done);
-  }
-
   #start(work: () => Promise<void>): void {
-    const running = work()
+    // Not at once: a stage that needs another that needs another … would fill the stack.
+    const running = Promise.resolve()
+      .then(work)
       .catch((error: unknown) => {
         this.#failure ??= { error };
         this.#controller.abort(error);
@@ -107,13 +108,12 @@ class Preparation {
   }
 
   async #prepare(stage: Stage): Promise<void> {
-    const { dockerfile, options } = this.#request;
+    const { options } = this.#request;
     const range = stage.from.range;
-    const platform = this.#platformOf(stage);
+    const { platform, parent, words } = this.#baseOf(stage);
     const replacement =
       stage.name === undefined ? undefined : contextFor(options.namedContexts, stage.name, platform);
-    const { image } = this.#from(stage);
-    const parent = findBase(dockerfile, stage.index, image);
+    const { image } = words;
     // The stage's own instructions need nothing of the base, so their images are asked for at the same time.
     const own = replacement === undefined ? stage.instructions.map((each) => this.#own(each)) : [];
     const sources = new Map<string, Source>();
@@ -138,21 +138,14 @@ class Preparation {
     });
   }
 
-  #from(stage: Stage): FromWords {
-    const words = this.#bases[stage.index];
-    if (words === undefined) throw new Error(`stage ${stage.index} has no FROM`);
-    return words;
-  }
-
-  #platformOf(stage: Stage): Platform {
-    const { image, platform } = this.#from(stage);
-    if (platform !== undefined) return platform;
-    const parent = findBase(this.#request.dockerfile, stage.index, image);
-    return parent === undefined ? this.#request.options.platform : this.#platformOf(parent);
+  #baseOf(stage: Stage): Base {
+    const base = this.#bases[stage.index];
+    if (base === undefined) throw new Error(`stage ${stage.index} has no FROM`);
+    return base;
   }
 
   async #useStage(stage: Stage): Promise<Source> {
-    this.need(stage.index);
+    this.#need(stage.index);
     return { type: 'stage', index: stage.index };
   }
 
@@ -260,6 +253,19 @@ class Preparation {
       throw error;
     }
   }
+}
+
+/** Of all stages; a stage without --platform has that of the stage it is built on. */
+function basesOf({ dockerfile, globals, options }: PrepareRequest): Base[] {
+  const named = new Map<string, Base & { stage: Stage }>();
+  return dockerfile.stages.map((stage) => {
+    const words = expandFrom(dockerfile, globals, stage);
+    const parent = named.get(words.image);
+    const platform = words.platform ?? parent?.platform ?? options.platform;
+    const base = { words, parent: parent?.stage, platform };
+    if (stage.name !== undefined) named.set(stage.name, { ...base, stage });
+    return base;
+  });
 }
 
 /** Stages and images an instruction names. */

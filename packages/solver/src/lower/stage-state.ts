@@ -2,7 +2,6 @@
 import type { ContainerConfig, ImageConfig, Platform } from '@tsbuild/core';
 import type { VertexId } from '../ops.js';
 import type { PlannedHistory } from '../plan.js';
-import type { Env } from './env.js';
 
 /** An ARG that was declared; without a value it is known but not set. */
 export interface DeclaredArg {
@@ -10,6 +9,7 @@ export interface DeclaredArg {
   value?: string;
 }
 
+/** A stage's own: instructions change its lists and maps in place, since thousands of them would copy them thousands of times. */
 export interface StageState {
   /** Position among the stages. */
   readonly index: number;
@@ -23,12 +23,14 @@ export interface StageState {
 
   root: VertexId;
   /** ENV and set ARGs. */
-  env: Env;
+  readonly env: Map<string, string>;
   /** In order of declaration, parents' first. */
-  args: DeclaredArg[];
+  readonly args: DeclaredArg[];
   /** Absolute: where relative paths start and processes run. */
   cwd: string;
   config: ContainerConfig;
+  /** Where each name stands in config.Env. */
+  readonly envAt: Map<string, number>;
   author?: string;
   /** Where the files at the bottom come from, if that is a folder: BuildKit's history entry for their layer says so. */
   origin?: string;

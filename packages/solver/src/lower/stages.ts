@@ -31,7 +31,7 @@ export function findTarget(dockerfile: Dockerfile, target: string | undefined): 
 
 /** FROM: exactly the name of an earlier stage; the latest wins. */
 export function findBase({ stages }: Dockerfile, index: number, image: string): Stage | undefined {
-  return stages.slice(0, index).findLast(({ name }) => name === image);
+  return stages.findLast(({ name }, at) => at < index && name === image);
 }
 
 /** COPY --from and a mount's from. Only COPY knows numbers. */
@@ -41,10 +41,11 @@ export function findSource(
   kind: 'copy' | 'mount',
   from: string,
 ): Stage | undefined {
+  const wanted = from.toLowerCase();
   const found =
     kind === 'copy' && /^[-+]?\d+$/.test(from)
       ? byIndex(dockerfile, Number(from))
-      : dockerfile.stages.findLast(({ name }) => name === from.toLowerCase());
+      : dockerfile.stages.findLast(({ name }) => name === wanted);
   if (found === undefined || found.index < stage.index) return found;
   const label = labelOf(stage);
   if (found.index === stage.index || needs(dockerfile, found, stage, new Set())) {

@@ -2,7 +2,7 @@
 import { cleanPath, type ContainerConfig, type Platform } from '@tsbuild/core';
 import type { FileOp, VertexId } from '../ops.js';
 import { imageName, stepName } from './display.js';
-import { defaultPath, envOf, withEntry, withVariables } from './env.js';
+import { defaultPath, envOf, positionsOf, setEnv, setVariables } from './env.js';
 import { slashed } from './paths.js';
 import type { Lowering } from './lowering.js';
 import type { PreparedStage } from './prepare.js';
@@ -28,19 +28,23 @@ export function startStage(
     steps: { done: 0, total: ownSteps + (base.type === 'stage' || base.type === 'scratch' ? 0 : 1) },
   };
   if (parent !== undefined) return childOf(parent, fixed);
+  const image = base.type === 'image' ? base.image.config : undefined;
+  const config = image === undefined ? { WorkingDir: '/' } : ownConfig(withoutNulls(image.config ?? {}));
+  const entries = config.Env ?? [];
   const state: StageState = {
     ...fixed,
     root: '',
-    env: new Map(),
+    env: envOf(entries),
     args: [],
     cwd: '/',
-    config: { WorkingDir: '/' },
+    config,
+    envAt: positionsOf(entries),
     // An empty image has no platform of its own: --platform of its FROM does not count (BuildKit).
     imagePlatform: lowering.options.platform,
     history: [],
     cmdSet: false,
   };
-  if (base.type === 'image') takeImage(state, base.image.config);
+  if (image !== undefined) takeImage(state, image);
   state.root = rootOf(lowering, state, prepared);
   withPath(state);
   return state;
@@ -54,27 +58,38 @@ type Fixed = Pick<StageState, 'index' | 'label' | 'platform' | 'ignoreCache' | '
 
 /** A child begins with all its parent ended with, but for the triggers; ENV comes before ARG again. */
 function childOf(parent: StageState, fixed: Fixed): StageState {
-  const { OnBuild: _triggers, ...config } = parent.config;
+  const config = ownConfig(parent.config);
+  const entries = config.Env ?? [];
+  const env = new Map(parent.env);
+  setVariables(env, envOf(entries));
   return {
     ...parent,
     ...fixed,
     config,
-    env: withVariables(parent.env, envOf(config.Env ?? [])),
+    env,
+    envAt: new Map(parent.envAt),
+    args: [...parent.args],
     history: [...parent.history],
     cmdSet: false,
   };
 }
 
+/** A copy whose lists and records instructions may add to, without the triggers. */
+function ownConfig({ OnBuild: _triggers, ...config }: ContainerConfig): ContainerConfig {
+  const { Env, Labels, Volumes, ExposedPorts } = config;
+  if (Env !== undefined) config.Env = [...Env];
+  if (Labels !== undefined) config.Labels = { ...Labels };
+  if (Volumes !== undefined) config.Volumes = { ...Volumes };
+  if (ExposedPorts !== undefined) config.ExposedPorts = { ...ExposedPorts };
+  return config;
+}
+
 function takeImage(state: StageState, image: NonNullable<StageState['base']>): void {
-  const { OnBuild: _triggers, ...config } = image.config ?? {};
   state.base = image;
-  state.config = withoutNulls(config);
-  state.env = envOf(state.config.Env ?? []);
   if (image.author) state.author = image.author;
   state.imagePlatform = platformOf(image, state.platform);
   const { WorkingDir } = state.config;
-  if (WorkingDir !== undefined)
-    state.config = { ...state.config, WorkingDir: slashed(state.imagePlatform.os, WorkingDir) };
+  if (WorkingDir !== undefined) state.config.WorkingDir = slashed(state.imagePlatform.os, WorkingDir);
   state.cwd = cleanPath(`/${state.config.WorkingDir ?? ''}`);
 }
 
@@ -96,8 +111,8 @@ function platformOf(image: NonNullable<StageState['base']>, wanted: Platform): P
 
 function withPath(state: StageState): void {
   if (state.env.has('PATH') || state.imagePlatform.os === 'windows') return;
-  state.env = new Map([...state.env, ['PATH', defaultPath]]);
-  state.config = { ...state.config, Env: withEntry(state.config.Env ?? [], 'PATH', defaultPath) };
+  state.env.set('PATH', defaultPath);
+  setEnv(state, 'PATH', defaultPath);
 }
 
 function rootOf(lowering: Lowering, state: StageState, { base, stage }: PreparedStage): VertexId {

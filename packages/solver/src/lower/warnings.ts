@@ -7,6 +7,7 @@ import {
   lintViolation,
   type Stage,
 } from '@tsbuild/parser';
+import type { ResolvedImage } from '../interfaces.js';
 import type { PlanOptions, PlanWarning } from '../plan.js';
 import { unusedArgs } from './arg.js';
 import type { PreparedStage } from './prepare.js';
@@ -42,6 +43,10 @@ function checksOf(
   target: Stage,
   prepared: ReadonlyMap<number, PreparedStage>,
 ): CheckOptions {
+  const images = new Map<string, ResolvedImage>();
+  for (const { image, base } of prepared.values()) {
+    if (base.type === 'image' && !images.has(image)) images.set(image, base.image);
+  }
   return {
     buildArgs: options.buildArgs,
     targetPlatform: formatPlatform(options.platform),
@@ -50,11 +55,8 @@ function checksOf(
     stages: new Set(prepared.keys()),
     ...(options.ignore === undefined ? {} : { ignore: options.ignore }),
     baseImage(reference) {
-      const found = [...prepared.values()].find(
-        ({ image, base }) => image === reference && base.type === 'image',
-      );
-      if (found?.base.type !== 'image') return undefined;
-      const { config } = found.base.image;
+      const config = images.get(reference)?.config;
+      if (config === undefined) return undefined;
       const platform = config.architecture ? { platform: formatPlatform(config) } : {};
       const { Env, Shell, OnBuild } = config.config ?? {};
       return { env: Env ?? [], shell: Shell ?? [], onbuild: OnBuild ?? [], ...platform };
