@@ -23,6 +23,8 @@ export interface ExplainerParts {
   /** Traces of earlier builds, the one to compare with first. */
   traces: readonly BuildTrace[];
   filesBetween: FilesBetween;
+  /** Shared caches that the build names. */
+  caches?: ReadonlySet<string>;
   /** Shared caches that the store has the result from, of those that the build does not name. */
   untrusted?(key: Digest): Promise<readonly string[]>;
 }
@@ -64,7 +66,10 @@ export class Explainer {
     if (known === undefined || earlier === undefined)
       return [{ kind: 'new', text: 'no build of this step is on record' }];
     const { step, trace } = earlier;
-    if (step.key === known.key) return [unchanged(step)];
+    if (step.key === known.key) {
+      const unnamed = (trace.caches ?? []).filter((name) => !this.#parts.caches?.has(name));
+      return [unchanged(step, unnamed)];
+    }
     const own = await this.#ownCauses(id);
     const below = step.base === known.base ? [] : [await this.#below(known, earlier)];
     const causes = [...own, ...below];
@@ -189,7 +194,13 @@ function untrustedCause(names: readonly string[]): CacheCause {
   };
 }
 
-function unchanged({ done }: TraceStep): CacheCause {
+function unchanged({ done }: TraceStep, unnamed: readonly string[]): CacheCause {
+  if (done && unnamed.length > 0) {
+    return {
+      kind: 'untrusted',
+      text: `nothing changed, but the build before had ${unnamed.join(' and ')} (--cache-from), and this one has not`,
+    };
+  }
   return done
     ? { kind: 'gone', text: 'nothing changed, but its result is not in the cache any more' }
     : { kind: 'unfinished', text: 'nothing changed, but it has not succeeded yet' };

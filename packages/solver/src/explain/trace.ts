@@ -20,6 +20,8 @@ export interface BuildTrace {
   salt: string;
   /** Where the build came from, for people. */
   origin?: { dockerfile: string; context?: string };
+  /** Shared caches that the build named, where results may have been. */
+  caches?: string[];
   steps: TraceStep[];
   images: TraceImage[];
 }

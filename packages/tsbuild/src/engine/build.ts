@@ -197,7 +197,7 @@ async function solvePlans(
   const finder = new BuildkitFinder(plans, worker.buildkitDigest, signal);
   const cache = withImports(store.steps, workshop.imports, finder);
   const name = projectOf(options);
-  const trace = recordTrace(store.root, plans, name, options);
+  const trace = recordTrace(workshop, plans, name, options);
   const explained = options.explain
     ? (await import('./explain.js')).explainBuild(plans, name, workshop, context)
     : undefined;

@@ -119,6 +119,7 @@ function explainerOf(
     plans,
     traces: findTraces(store.root, name, linesOf(plans)),
     filesBetween: (before, after) => executor.filesBetween(before, after),
+    caches: imports.names,
     async untrusted(key) {
       const record = await store.steps.get(key);
       const names = (record?.ref.layers ?? []).flatMap(({ imported = [] }) => imported);

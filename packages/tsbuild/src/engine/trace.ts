@@ -12,6 +12,7 @@ import {
   type VertexId,
 } from '@tsbuild/solver';
 import type { BuildOptions } from '../api/types.js';
+import type { Workshop } from './workshop.js';
 import { keepTrace, nameOf, type TraceName } from '../store/trace-store.js';
 
 /** Which builds are compared first: of the same Dockerfile and context, and of these with the same settings. */
@@ -37,7 +38,7 @@ export interface Recorder {
 }
 
 export function recordTrace(
-  root: string,
+  { store, imports }: Pick<Workshop, 'store' | 'imports'>,
   plans: readonly BuildPlan[],
   name: Omit<TraceName, 'steps'>,
   options: Pick<BuildOptions, 'context'>,
@@ -57,21 +58,22 @@ export function recordTrace(
       for (const { vertices } of plans)
         for (const id of all.filter((each) => vertices.has(each)))
           for (const below of closure(vertices, id).keys()) done.add(below);
-      keepTrace(root, { ...name, steps: stepsName(plans, known, done) }, () =>
-        withOrigin(traceOf(plans, known, done, randomBytes(16).toString('hex')), plans, options),
-      );
+      keepTrace(store.root, { ...name, steps: stepsName(plans, known, done, [...imports.names]) }, () => ({
+        ...traceOf(plans, known, done, randomBytes(16).toString('hex')),
+        ...originOf(plans, options),
+        ...(imports.names.size === 0 ? {} : { caches: [...imports.names] }),
+      }));
     },
   };
 }
 
-function withOrigin(
-  trace: BuildTrace,
+function originOf(
   plans: readonly BuildPlan[],
   { context }: Pick<BuildOptions, 'context'>,
-): BuildTrace {
+): Pick<BuildTrace, 'origin'> {
   const dockerfile = plans[0]?.dockerfile.filename ?? 'Dockerfile';
   const place = typeof context === 'string' ? { context: withoutPassword(placeOf(context)) } : {};
-  return { ...trace, origin: { dockerfile, ...place } };
+  return { origin: { dockerfile, ...place } };
 }
 
 function withoutPassword(place: string): string {
@@ -82,6 +84,7 @@ function stepsName(
   plans: readonly BuildPlan[],
   known: ReadonlyMap<VertexId, KnownStep>,
   done: ReadonlySet<VertexId>,
+  caches: readonly string[],
 ): TraceName['steps'] {
   const steps = plans.flatMap((plan) =>
     [...plan.vertices.values()].flatMap((vertex) => {
@@ -90,5 +93,5 @@ function stepsName(
       return [[vertex.stage, instructionOf(plan, vertex), step.key, done.has(vertex.id)]];
     }),
   );
-  return nameOf(steps);
+  return nameOf([steps, caches]);
 }

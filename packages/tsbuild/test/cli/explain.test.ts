@@ -243,6 +243,34 @@ describe('explanations of real builds', { skip }, () => {
     write('Dockerfile', text);
   });
 
+  test('a result of a shared cache that is not named any more', async () => {
+    const cache = join(fixture.folder, 'shared');
+    await build('--cache-to', `type=local,dest=${cache},mode=max`);
+    const here = fixture.root;
+    fixture.root = join(fixture.folder, 'other-store');
+    try {
+      const named = ['--cache-from', `type=local,src=${cache}`];
+      assert.deepEqual(await explained(...named), []);
+      await build(...named, '--output', `type=local,dest=${join(fixture.folder, 'out')}`);
+      const [first = ''] = await explained();
+      assert.match(
+        first,
+        /^miss WORKDIR \/w: nothing changed, but the build before had .*shared.* \(--cache-from\), and/,
+      );
+      // What was made on top of a result from there counts as little as that.
+      const text = readFileSync(at('Dockerfile'), 'utf8');
+      write('Dockerfile', text.replace('RUN echo built', 'RUN echo rebuilt'));
+      await build(...named);
+      const said = (await explained()).find((line) => line.includes('RUN echo rebuilt')) ?? '';
+      assert.match(said, /: its result came from .*, which this build does not name \(--cache-from\)$/);
+      write('Dockerfile', text);
+    } finally {
+      await run(fixture, ['prune', '--all', '--force']);
+      rmSync(fixture.root, { recursive: true, force: true });
+      fixture.root = here;
+    }
+  });
+
   test('cache ls and inspect', async () => {
     const list = await run(fixture, ['cache', 'ls', '--format', 'json', '--filter', 'description~=COPY src']);
     const records = JSON.parse(list.stdout) as CacheRecordSummary[];
