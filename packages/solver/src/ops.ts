@@ -201,6 +201,8 @@ export interface CopyAction {
   ownerZero: boolean;
   /** ADD of a URL or a repository. Not part of the key. */
   remote?: true;
+  /** FROM of a local folder: the step is only there to make the folder a root file system. Not part of the key. */
+  wholeContext?: true;
 }
 
 /** Layers of `upper` (made on scratch) put on top of `lower`: COPY --link. */

@@ -5,11 +5,11 @@ import type { BuildkitNode, BuildkitSource } from './node.js';
 export class InputList {
   readonly sources: BuildkitSource[] = [];
   readonly #indexes = new Map<string, number>();
-  /** Whether a vertex is the empty file system, which is no input. */
-  readonly isEmpty: (id: VertexId) => boolean;
+  readonly #sourceOf: (id: VertexId) => VertexId | undefined;
 
-  constructor(isEmpty: (id: VertexId) => boolean) {
-    this.isEmpty = isEmpty;
+  /** @param sourceOf the vertex that BuildKit has in a vertex' place; undefined for the empty file system, which is no input */
+  constructor(sourceOf: (id: VertexId) => VertexId | undefined) {
+    this.#sourceOf = sourceOf;
   }
 
   get count(): number {
@@ -18,7 +18,13 @@ export class InputList {
 
   /** Index of the vertex; -1 for the empty file system. */
   addVertex(id: VertexId): number {
-    return this.isEmpty(id) ? -1 : this.#add(id, { type: 'vertex', id });
+    const source = this.sourceOf(id);
+    return source === undefined ? -1 : this.#add(source.id, source);
+  }
+
+  sourceOf(id: VertexId): Extract<BuildkitSource, { type: 'vertex' }> | undefined {
+    const source = this.#sourceOf(id);
+    return source === undefined ? undefined : { type: 'vertex', id: source };
   }
 
   addNode(node: BuildkitNode): number {

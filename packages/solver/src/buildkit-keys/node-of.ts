@@ -15,7 +15,7 @@ export type BuildkitView =
 /** How BuildKit's cache would name the vertex. A build context, a URL and a repository have no records: content tells them. */
 export function buildkitView(vertices: ReadonlyMap<VertexId, Vertex>, id: VertexId): BuildkitView {
   const { op, platform } = vertexOf(vertices, id);
-  const isEmpty = (each: VertexId) => isEmptyVertex(vertices, each);
+  const sourceOf = (each: VertexId) => sourceIn(vertices, each);
   switch (op.kind) {
     case 'scratch':
     case 'local':
@@ -25,12 +25,12 @@ export function buildkitView(vertices: ReadonlyMap<VertexId, Vertex>, id: Vertex
     case 'image':
       return { records: imageRecords(op, platform), inputs: [] };
     case 'run':
-      return runNode(op, platform, new InputList(isEmpty));
+      return runNode(op, platform, new InputList(sourceOf));
     case 'file':
-      return fileNode(op, new InputList(isEmpty));
+      if (sourceOf(id) !== id) return { records: [], inputs: [] };
+      return fileNode(op, new InputList(sourceOf));
     case 'merge':
-      if (isEmpty(op.lower)) return { same: op.upper };
-      return isEmpty(op.upper) ? { same: op.lower } : mergeNode(op.lower, op.upper);
+      return mergeView(sourceOf(op.lower), sourceOf(op.upper));
   }
 }
 
@@ -40,8 +40,12 @@ function vertexOf(vertices: ReadonlyMap<VertexId, Vertex>, id: VertexId): Vertex
   return vertex;
 }
 
-function isEmptyVertex(vertices: ReadonlyMap<VertexId, Vertex>, id: VertexId): boolean {
-  return vertexOf(vertices, id).op.kind === 'scratch';
+/** The vertex that BuildKit has here; undefined for the empty file system. */
+function sourceIn(vertices: ReadonlyMap<VertexId, Vertex>, id: VertexId): VertexId | undefined {
+  const { op } = vertexOf(vertices, id);
+  if (op.kind === 'scratch') return undefined;
+  const [action] = op.kind === 'file' ? op.actions : [];
+  return action?.type === 'copy' && action.wholeContext ? action.from : id;
 }
 
 /**
@@ -70,7 +74,12 @@ function imageRecords(op: ImageOp, platform: Platform): Digest[] {
   return [...manifest, ...layers].map((key) => recordOf(sha256(`buildkit.source.v0:${key}`)));
 }
 
-function mergeNode(lower: VertexId, upper: VertexId): BuildkitNode {
+/** What is put on nothing, or nothing on something, is no merge. */
+function mergeView(lower: VertexId | undefined, upper: VertexId | undefined): BuildkitView {
+  if (lower === undefined || upper === undefined) {
+    const same = lower ?? upper;
+    return same === undefined ? { records: [], inputs: [] } : { same };
+  }
   const operation = { Type: 'buildkit.merge.v0', Merge: { inputs: [{}, { input: 1 }] } };
   return {
     records: [recordOf(sha256(goJson(operation)))],

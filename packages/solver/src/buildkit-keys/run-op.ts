@@ -161,7 +161,7 @@ function cacheMount(
   const { target, from, readonly } = mount;
   const makesFolder = owned && mount.source === '/';
   const input = makesFolder
-    ? inputs.addNode(ownedFolder(sourceOf(from, inputs), mount))
+    ? inputs.addNode(ownedFolder(from === undefined ? undefined : inputs.sourceOf(from), mount))
     : from === undefined
       ? -1
       : inputs.addVertex(from);
@@ -174,10 +174,6 @@ function cacheMount(
     cacheOpt: isDefaultCache(mount) ? omitEmpty({ ID: mount.id }) : {},
   });
   return { target, json, input, source: makesFolder ? '/cache' : mount.source, byContent: true };
-}
-
-function sourceOf(from: string | undefined, inputs: InputList): BuildkitSource | undefined {
-  return from === undefined || inputs.isEmpty(from) ? undefined : { type: 'vertex', id: from };
 }
 
 /** A cache that is shared and named after its target keeps its id in the key. */

@@ -163,6 +163,7 @@ function wholeContext(from: VertexId, base: VertexId): FileOp {
         parents: false,
         unpack: 'never',
         ownerZero: true,
+        wholeContext: true,
       },
     ],
   };

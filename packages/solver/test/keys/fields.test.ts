@@ -215,6 +215,7 @@ const actions: {
       unpack: 'never',
       ownerZero: true,
       remote: true,
+      wholeContext: true,
     },
     rules: {
       from: { leftOut: 'counts by the content that is copied', others: ['v2'] },
@@ -229,6 +230,7 @@ const actions: {
       unpack: { counts: ['auto', 'always'] },
       ownerZero: { counts: [false] },
       remote: { leftOut: 'counts by the content that was fetched', others: [undefined] },
+      wholeContext: { leftOut: 'the same copy, whatever it is for', others: [undefined] },
     },
   },
   mkfile: {
