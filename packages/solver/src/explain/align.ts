@@ -16,10 +16,10 @@ export function alignSteps<Before extends TraceLine, After extends TraceLine>(
   return aligned;
 }
 
-/** How much of `after` stands in `before` with the same words, from 0 to 1. */
+/** How many of the instructions of `after` stand in `before` too, from 0 to 1. */
 export function alignedShare(before: readonly TraceLine[], after: readonly TraceLine[]): number {
-  const same = [...alignSteps(before, after)].filter(([is, was]) => is.text === was.text).length;
-  return after.length === 0 ? 0 : same / after.length;
+  const texts = new Set(before.map(({ text }) => text));
+  return after.length === 0 ? 0 : after.filter(({ text }) => texts.has(text)).length / after.length;
 }
 
 interface Stage<T extends TraceLine> {
@@ -57,10 +57,18 @@ function matchStages<B extends TraceLine, A extends TraceLine>(
     const same = [...free].filter(({ name }) => name === stage.name);
     return !take(stage, same.find(({ platform }) => platform === stage.platform) ?? same[0]);
   });
-  for (const stage of rest) {
-    const scored = [...free].map((candidate) => ({ candidate, score: likeness(candidate, stage) }));
-    const best = scored.sort((a, b) => b.score - a.score)[0];
-    if (best !== undefined && best.score > 0) take(stage, best.candidate);
+  // The likest pair first: a stage that is new must not take the place of one that moved.
+  const likely = rest
+    .flatMap((stage) =>
+      [...free].map((candidate) => ({ stage, candidate, score: likeness(candidate, stage) })),
+    )
+    .filter(({ score }) => score > 0)
+    .sort((a, b) => b.score - a.score);
+  const placed = new Set<Stage<A>>();
+  for (const { stage, candidate } of likely) {
+    if (placed.has(stage) || !free.has(candidate)) continue;
+    placed.add(stage);
+    take(stage, candidate);
   }
   return pairs;
 }
@@ -78,12 +86,36 @@ function likeness(before: Stage<TraceLine>, after: Stage<TraceLine>): number {
   return equal + same === 0 ? 0 : equal + same + platform;
 }
 
-/** The alignment with the highest sum of scores (Needleman and Wunsch, without a cost for gaps). */
+/** Equal beginnings and ends are paired at once: what was edited is a small part of a file. */
 function alignLines<B extends TraceLine, A extends TraceLine>(
   before: readonly B[],
   after: readonly A[],
 ): [A, B][] {
-  const scores = after.map((a) => before.map((b) => similarity(b.text, a.text)));
+  const most = Math.min(before.length, after.length);
+  const isSame = (a: A | undefined, b: B | undefined) => a?.text === b?.text;
+  let head = 0;
+  while (head < most && isSame(after[head], before[head])) head++;
+  let tail = 0;
+  while (tail < most - head && isSame(after.at(-1 - tail), before.at(-1 - tail))) tail++;
+  const pair = (from: number, to: number, shift: number): [A, B][] =>
+    after.slice(from, to).map((line, index) => [line, before[from + shift + index] as B]);
+  return [
+    ...pair(0, head, 0),
+    ...alignEdited(before.slice(head, before.length - tail), after.slice(head, after.length - tail)),
+    ...pair(after.length - tail, after.length, before.length - after.length),
+  ];
+}
+
+/** The alignment with the highest sum of scores (Needleman and Wunsch, without a cost for gaps). */
+function alignEdited<B extends TraceLine, A extends TraceLine>(
+  before: readonly B[],
+  after: readonly A[],
+): [A, B][] {
+  const olds = before.map(({ text }) => wordsOf(text));
+  const scores = after.map((a) => {
+    const words = wordsOf(a.text);
+    return before.map((b, index) => (a.text === b.text ? 4 : similarity(olds[index] as string[], words)));
+  });
   const best = Array.from({ length: after.length + 1 }, () => new Array<number>(before.length + 1).fill(0));
   const at = (i: number, j: number) => best[i]?.[j] ?? 0;
   const pair = (i: number, j: number) => {
@@ -102,20 +134,18 @@ function alignLines<B extends TraceLine, A extends TraceLine>(
   return pairs;
 }
 
-/** 0 for different instructions, 4 for the same text, in between by the words they share. */
-export function similarity(before: string, after: string): number {
-  if (before === after) return 4;
-  const [a, b] = [wordsOf(before), wordsOf(after)];
-  if (a[0]?.toUpperCase() !== b[0]?.toUpperCase()) return 0;
+/** 0 for different instructions, else by the words they share: from 0.5 to 2; the same text has 4. */
+function similarity(before: readonly string[], after: readonly string[]): number {
+  if (before[0]?.toUpperCase() !== after[0]?.toUpperCase()) return 0;
   const counts = new Map<string, number>();
-  for (const word of a.slice(1)) counts.set(word, (counts.get(word) ?? 0) + 1);
+  for (const word of before.slice(1)) counts.set(word, (counts.get(word) ?? 0) + 1);
   let shared = 0;
-  for (const word of b.slice(1)) {
+  for (const word of after.slice(1)) {
     const left = counts.get(word) ?? 0;
     if (left > 0) shared++;
     counts.set(word, left - 1);
   }
-  return 0.5 + (2 * shared * 1.5) / Math.max(1, a.length + b.length - 2);
+  return 0.5 + (3 * shared) / Math.max(1, before.length + after.length - 2);
 }
 
 function wordsOf(text: string): string[] {
