@@ -1,15 +1,14 @@
 /** kill -9 in the middle of each phase, then an ordinary build: right result, nothing left. */
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { busyboxImage } from '../support/busybox.js';
 import { Tsbuild } from '../support/command.js';
 import { pushDebian } from '../support/debian.js';
 import { imageName, workFolder } from '../support/env.js';
 import { writeTree } from '../support/files.js';
+import { nothingLeft } from '../support/leftovers.js';
 
 /** Text of the rawjson stream that tells that a phase has begun; the kill follows a little later. */
 interface Phase {
@@ -98,43 +97,4 @@ function killWhen(child: ChildProcess, phase: Phase): void {
     setTimeout(() => child.kill('SIGKILL'), phase.delayMs);
   };
   child.stderr?.on('data', look);
-}
-
-/** No process that works on the store, and no mount of it, a second after the kill. */
-async function nothingLeft(store: string): Promise<void> {
-  const deadline = Date.now() + 3000;
-  for (;;) {
-    const left = [...processesOn(store), ...mountsOf(store)];
-    if (left.length === 0) return;
-    if (Date.now() > deadline) assert.deepEqual(left, []);
-    await sleep(50);
-  }
-}
-
-function processesOn(store: string): string[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-    .filter((pid) => {
-      try {
-        const text = readFileSync(`/proc/${pid}/cmdline`, 'utf8') + openFiles(pid);
-        return text.includes(store);
-      } catch {
-        return false;
-      }
-    });
-}
-
-function openFiles(pid: string): string {
-  try {
-    return readdirSync(`/proc/${pid}/fd`)
-      .map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`))
-      .join('\n');
-  } catch {
-    return '';
-  }
-}
-
-function mountsOf(store: string): string[] {
-  const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n');
-  return mounts.filter((line) => line.includes(store));
 }
