@@ -42,7 +42,7 @@ const isConfig = (text: string) => text.startsWith('{') && text.includes('"rootf
 const kinds: Kind[] = [
   { name: 'version', find: inFolder('version') },
   { name: 'oci-layout', find: inFolder('oci/oci-layout'), unseen: ['deleted'] },
-  { name: 'list of names', find: inFolder('oci/index.json') },
+  { name: 'list of names', find: inFolder('oci/index.json'), unseen: ['flipped'] },
   { name: 'copy of the list of names', find: inFolder('oci/index.backup.json') },
   { name: 'blob of a base layer', find: blobOf((_, size) => size > 200_000 && size < 1_900_000) },
   {

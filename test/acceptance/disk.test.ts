@@ -8,6 +8,7 @@ import { diskBytes } from '../support/disk.js';
 import { workFolder } from '../support/env.js';
 import { steps } from '../support/events.js';
 import { writeTree } from '../support/files.js';
+import { listStore } from '../support/store.js';
 
 const MB = 1024 * 1024;
 /** Directories of the store may grow by a block or two while a command works. */
@@ -200,6 +201,22 @@ RUN sha256sum -c /sum
       else assert.ok(gone.length > 0);
     });
   }
+
+  test('--no-stat-cache reads all files of the context and keeps no stat cache', async () => {
+    const other = new Tsbuild(join(work, 'no-stat'));
+    const context = writeTree(join(work, 'scratch'), {
+      file: '1',
+      Dockerfile: 'FROM scratch\nCOPY file /\n',
+    });
+    const args = ['build', '--progress=rawjson', '-o', 'type=cacheonly'];
+    await other.ok([...args, '--no-stat-cache', context]);
+    assert.ok(!(await listStore(other.root)).some((path) => path.startsWith('cache/stat')));
+    assert.deepEqual(
+      steps(await other.ok([...args, context])).ran.filter((name) => name.includes('COPY')),
+      [],
+    );
+    assert.ok((await listStore(other.root)).some((path) => path.startsWith('cache/stat/')));
+  });
 
   test('--min-free frees cache only while too little is free', async () => {
     await fill('free', 1);

@@ -11,7 +11,7 @@ export function storeFull(error: unknown, path: string): TsbuildError | undefine
   if (code !== 'ENOSPC' && code !== 'EDQUOT') return undefined;
   const what = code === 'ENOSPC' ? 'no space left on the disk' : 'the disk quota is used up';
   const where = typeof named === 'string' && named.startsWith('/') ? named : path;
-  return new TsbuildError('TSB_STORE_FULL', `${what} of the store: cannot write ${where}`, {
+  return new TsbuildError('TSB_STORE_FULL', `${what}: cannot write ${where}`, {
     hint: 'Free some with `tsbuild prune`, or put the store elsewhere with --root.',
     cause: error,
   });

@@ -1,7 +1,8 @@
 /** The executor: snapshots, contexts, sources, file steps, the sandbox and layers behind one interface. */
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { type Descriptor, type Digest, TsbuildError } from '@tsbuild/core';
+import { type Descriptor, type Digest, storeFull, TsbuildError } from '@tsbuild/core';
+import * as native from '@tsbuild/native';
 import type {
   BuildkitSelector,
   FileOp,
@@ -84,23 +85,23 @@ function compose(parts: Parts): Executor {
   const { options, root, lease, snapshotter, contexts, manifests } = parts;
   return {
     image: (op, context) =>
-      cancellable(context.signal, () =>
+      inStore(root, context.signal, () =>
         unpackImage(op, { ...unpackerOf(parts), openLayer: options.openLayer }, context),
       ),
     http: (op, context) =>
-      cancellable(context.signal, () =>
+      inStore(root, context.signal, () =>
         fetchHttp(op, { root, lease, snapshotter, fetchUrl: options.fetchUrl }, context.signal),
       ),
     git: (op, context) =>
-      cancellable(context.signal, () =>
+      inStore(root, context.signal, () =>
         fetchGit(op, { lease, snapshotter, access: options }, context.signal),
       ),
     run: (op, base, mounts, context) =>
-      cancellable(context.signal, () => run(parts, op, base, mounts, context)),
+      inStore(root, context.signal, () => run(parts, op, base, mounts, context)),
     file: (op, base, inputs, context) =>
-      cancellable(context.signal, () => file(parts, op, base, inputs, context)),
+      inStore(root, context.signal, () => file(parts, op, base, inputs, context)),
     contentDigest: (input, selector, context) =>
-      cancellable(context.signal, () => contentDigest(parts, input, selector, context)),
+      inStore(root, context.signal, () => contentDigest(parts, input, selector, context)),
     async filesBetween(before, after) {
       const [old, present] = [manifests.read(before), manifests.read(after)];
       return old && present && manifestDifference(old, present);
@@ -126,14 +127,14 @@ function compose(parts: Parts): Executor {
         await exportTree(snapshotter, idsOf(ref), destination, signal, fileSeconds);
       }),
     unpackLayer: (tar, diffId, parents, signal) =>
-      cancellable(signal, async (): Promise<LayerRef> => {
+      inStore(root, signal, async (): Promise<LayerRef> => {
         const id = importedId(parents, diffId);
         const present = await lease.use([id], () => snapshotter.exists(id));
         if (!present) await unpackLayer(tar, { snapshotter, diffId, parents: idsOf(parents), id, signal });
         return { snapshot: id, diffId };
       }),
     buildkitDigest: (input, selectors, signal) =>
-      cancellable(signal, () => buildkitDigest(parts, input, selectors, signal)),
+      inStore(root, signal, () => buildkitDigest(parts, input, selectors, signal)),
     async differsFromLayer({ snapshot }, parents, tar, diffId, signal) {
       const id = randomSnapshotId();
       await lease.use([snapshot, id, ...idsOf(parents)], () => undefined);
@@ -193,6 +194,38 @@ function idsOf(ref: Ref): SnapshotId[] {
 function importedId(parents: Ref, diffId: Digest): SnapshotId {
   const below = parents.layers.map((layer) => layer.diffId);
   return below.every((each) => each !== undefined) ? snapshotIdOf([...below, diffId]) : randomSnapshotId();
+}
+
+/** The disk that a full one is said of is the store's. */
+async function inStore<T>(root: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  try {
+    return await cancellable(signal, work);
+  } catch (error) {
+    throw fullDisk(error, root) ?? error;
+  }
+}
+
+/** A step's command that fails on a full disk says so in its own words, or not at all. */
+function fullDisk(error: unknown, root: string): TsbuildError | undefined {
+  if (!TsbuildError.is(error)) return storeFull(error, root);
+  const isSandbox = error.code === 'TSB_HOST_SANDBOX' && /No space left|quota exceeded/i.test(error.message);
+  if (isSandbox) return storeFull(Object.assign(new Error(error.message), { code: 'ENOSPC' }), root);
+  if (error.code !== 'TSB_EXEC_FAILED' || freeBytes(root) >= littleSpace) return undefined;
+  return error.with({
+    hint: `The disk of the store ${root} is full: free some with \`tsbuild prune\`, or put the store elsewhere with --root.`,
+  });
+}
+
+/** Bytes. */
+const littleSpace = 256 * 1024;
+
+function freeBytes(root: string): number {
+  const fd = native.openat2(native.AT_FDCWD, root, native.constants.O_RDONLY, 0, 0);
+  try {
+    return native.statfs(fd).freeBytes;
+  } finally {
+    native.close(fd);
+  }
 }
 
 /** What an abort interrupts ends as a cancellation, whatever the interrupted call says. */
@@ -406,7 +439,10 @@ async function run(
           restoreCacheMount: options.restoreCacheMount,
           notice: options.notice,
         },
-      );
+      ).catch((error: unknown) => {
+        // Before what the step wrote is thrown away: then there is room again.
+        throw fullDisk(error, root) ?? error;
+      });
     });
     return { ref, usage: outcome };
   } finally {

@@ -38,7 +38,7 @@ export function readMeta(folder: string): SnapshotMeta | undefined {
   }
 }
 
-/** A snapshot that was removed meanwhile is passed over. */
+/** A snapshot that was removed meanwhile is passed over. On a full disk it goes without: it is a miss after a reboot. */
 export function markSynced(folder: string): void {
   try {
     const fd = openSync(`${folder}/${syncedMark}`, 'w');
@@ -48,6 +48,6 @@ export function markSynced(folder: string): void {
       closeSync(fd);
     }
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    if (!['ENOENT', 'ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
   }
 }

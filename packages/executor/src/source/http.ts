@@ -56,7 +56,8 @@ export async function fetchHttp(
       known !== undefined && known.digest === op.checksum
         ? known
         : await revalidate(op, known, source, signal);
-    if (found !== known) await writeKnown(file, found);
+    // What cannot be kept is only asked for again.
+    if (found !== known) await writeKnown(file, found).catch(() => undefined);
     return { key: keyOf(op, found), ref: { layers: [{ snapshot: found.snapshot }] } };
   });
 }

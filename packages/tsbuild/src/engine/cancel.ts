@@ -1,5 +1,5 @@
 /** One meaning for everything that an abort makes throw. */
-import { TsbuildError } from '@tsbuild/core';
+import { storeFull, TsbuildError } from '@tsbuild/core';
 
 /** A reason that says already what cancelled (Ctrl-C, say) is the error. */
 export function cancelled(signal: AbortSignal): TsbuildError {
@@ -13,7 +13,8 @@ export async function abortable<T>(signal: AbortSignal, work: () => Promise<T>):
   try {
     return await work();
   } catch (error) {
-    throw signal.aborted ? cancelled(signal) : error;
+    // A full disk can be met anywhere; the system call mostly names the file.
+    throw signal.aborted ? cancelled(signal) : (storeFull(error, 'the store') ?? error);
   }
 }
 

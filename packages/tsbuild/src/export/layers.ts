@@ -12,7 +12,7 @@ import type { Ref } from '@tsbuild/solver';
 import type { Compression } from '../api/types.js';
 import { acquireLock } from '../store/lock.js';
 import type { Store } from '../store/open.js';
-import { readRecord, touchRecord, writeRecord } from '../store/record-file.js';
+import { keepRecord, readRecord, touchRecord } from '../store/record-file.js';
 import { compressStream, decompressStream } from './compression.js';
 import { compressionOf, layerMediaType } from './media-types.js';
 import { Turns } from './turns.js';
@@ -182,7 +182,7 @@ async function packLayer(
       ...(clampSeconds === undefined ? {} : { clampSeconds }),
     });
     const { digest, size } = await store.content.put(tar, {}, work.signal);
-    writeRecord(path, { digest, size });
+    keepRecord(path, { digest, size }, store.warn);
     work.progress(item, 'done', size, size);
     return { diffId: digest, size };
   } finally {
@@ -208,7 +208,7 @@ async function encodeLayer(
     const item = key.slice(0, 12);
     const counted = countBytes(open(), (bytes) => work.progress(item, 'compressing', bytes, plainSize));
     const blob = await store.content.put(compressStream(counted, wanted, work.signal), {}, work.signal);
-    writeRecord(path, blob);
+    keepRecord(path, blob, store.warn);
     work.progress(item, 'done', plainSize, plainSize);
     return blob;
   } finally {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type Descriptor, hexOf, sha256 } from '@tsbuild/core';
 import { isDescriptor } from '../store/cache-store.js';
 import type { Store } from '../store/open.js';
-import { listRecords, readRecord, touchRecord, writeRecord } from '../store/record-file.js';
+import { keepRecord, listRecords, readRecord, touchRecord } from '../store/record-file.js';
 
 const folder = (store: Store) => join(store.root, 'cache/names');
 
@@ -21,7 +21,7 @@ export function rememberedName(store: Store, name: string): Descriptor | undefin
 }
 
 export function rememberName(store: Store, name: string, descriptor: Descriptor): void {
-  writeRecord(pathOf(store, name), { name, descriptor });
+  keepRecord(pathOf(store, name), { name, descriptor }, store.warn);
 }
 
 export function* rememberedNames(

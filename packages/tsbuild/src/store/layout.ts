@@ -2,7 +2,7 @@
 import * as fs from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { TsbuildError } from '@tsbuild/core';
+import { storeFull, TsbuildError } from '@tsbuild/core';
 import { makeFolders } from '@tsbuild/executor';
 import { close, constants, fsync, openat2, AT_FDCWD, stat, statfs, tryFlock } from '@tsbuild/native';
 
@@ -86,13 +86,13 @@ function readVersion(path: string): string | undefined {
 }
 
 function storeError(root: string, error: NodeJS.ErrnoException): TsbuildError {
+  const full = storeFull(error, root);
+  if (full) return full;
   const what: Record<string, string> = {
     EACCES: 'no permission',
     EPERM: 'not permitted',
     EROFS: 'the file system is read-only',
-    ENOSPC: 'the disk is full',
     ENOTDIR: 'a part of the path is no folder',
-    EDQUOT: 'the disk quota is used up',
   };
   return new TsbuildError(
     'TSB_STORE_UNUSABLE',

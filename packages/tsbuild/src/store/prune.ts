@@ -5,6 +5,7 @@
  */
 import * as fs from 'node:fs';
 import { join } from 'node:path';
+import { storeFull } from '@tsbuild/core';
 import { acquireLease } from '@tsbuild/executor';
 import { AT_FDCWD, close, constants, openat2, statfs } from '@tsbuild/native';
 import type { CacheLimits, PrunedEntry, PruneOptions, PruneResult } from '../api/types.js';
@@ -48,7 +49,11 @@ export async function pruneStore(
   signal: AbortSignal,
 ): Promise<PruneResult> {
   const { trees } = await measureStore(store.root);
-  const lease = await acquireLease(store.root);
+  const lease = await acquireLease(store.root).catch((error: unknown) => {
+    // On a full disk nothing can be made first: then things are removed where they are, with the lock held.
+    if (storeFull(error, store.root)) return undefined;
+    throw error;
+  });
   const removed: PrunedEntry[] = [];
   let total: number;
   let limit: number | undefined;
@@ -57,22 +62,21 @@ export async function pruneStore(
     try {
       const inventory = await takeInventory(store, trees.snapshots);
       const { live, ...others } = readInUse(store.root);
-      const inUse = { ...others, live: new Set([...live].filter((name) => name !== lease.id)) };
+      const inUse = { ...others, live: new Set([...live].filter((name) => name !== lease?.id)) };
       // This process' own empty folder is no part of the store.
-      inventory.temporary = inventory.temporary.filter(({ path }) => path !== lease.tmp);
+      inventory.temporary = inventory.temporary.filter(({ path }) => path !== lease?.tmp);
       total = inventory.total;
       limit = bytesToKeep(request, total, freeBytes(store.root));
       const plan = planPrune(inventory, inUse, { ...request, root: store.root, limit, now: Date.now() });
-      const grave = request.dryRun ? undefined : lease.tmp;
       for (const removal of plan) {
-        if (grave === undefined || (await take(store, removal, grave))) removed.push(reported(removal));
+        if (request.dryRun || (await take(store, removal, lease?.tmp))) removed.push(reported(removal));
       }
-      if (grave !== undefined) removeDead(store.root, inUse.dead);
+      if (!request.dryRun) removeDead(store.root, inUse.dead);
     } finally {
       lock.release();
     }
   } finally {
-    await lease.release();
+    await lease?.release();
   }
   const bytes = removed.reduce((sum, each) => sum + each.bytes, 0);
   const count = (type: PrunedEntry['type']) => removed.filter((each) => each.type === type).length;
@@ -101,39 +105,47 @@ export function freeBytes(root: string): number {
 }
 
 /** @returns false where a step has just taken the cache mount */
-async function take(store: Store, removal: Removal, grave: string): Promise<boolean> {
+async function take(store: Store, removal: Removal, grave: string | undefined): Promise<boolean> {
   const { root } = store;
-  for (const name of removal.mounts) if (!takeMount(root, name, grave)) return false;
+  const moveAway = async (path: string, name: string) =>
+    grave === undefined
+      ? await store.removeTree(path.slice(root.length + 1))
+      : rename(path, join(grave, name));
+  for (const name of removal.mounts) if (!(await takeMount(root, name, moveAway))) return false;
   for (const name of removal.tags) await store.tags.delete(name);
   // A record goes before what it names: at no time does one name a snapshot that is gone.
   for (const path of removal.files) dropRecord(path);
-  for (const id of removal.snapshots) moveAway(join(root, 'snapshots', id), grave, `s-${id}`);
+  for (const id of removal.snapshots) await moveAway(join(root, 'snapshots', id), `s-${id}`);
   for (const digest of removal.blobs) await store.content.remove(digest);
   for (const [index, path] of removal.leftovers.entries()) {
-    moveAway(path, grave, `t-${index}-${path.slice(path.lastIndexOf('/') + 1)}`);
+    await moveAway(path, `t-${index}-${path.slice(path.lastIndexOf('/') + 1)}`);
   }
   return true;
 }
 
-function moveAway(path: string, grave: string, name: string): void {
+function rename(path: string, destination: string): void {
   try {
-    fs.renameSync(path, join(grave, name));
+    fs.renameSync(path, destination);
   } catch (error) {
     // A process that has just ended removed it itself.
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
 }
 
-function takeMount(root: string, name: string, grave: string): boolean {
+async function takeMount(
+  root: string,
+  name: string,
+  moveAway: (path: string, name: string) => Promise<void>,
+): Promise<boolean> {
   const folder = join(root, 'mounts', name);
   if (!fs.statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
-    moveAway(folder, grave, `m-${name}`);
+    await moveAway(folder, `m-${name}`);
     return true;
   }
   const lock = tryLock(join(folder, 'lock'), 'exclusive');
   if (!lock) return false;
   // Who waits for the lock finds another file, or none, under its name afterwards, and makes the folder anew.
-  moveAway(folder, grave, `m-${name}`);
+  await moveAway(folder, `m-${name}`);
   lock.release();
   return true;
 }

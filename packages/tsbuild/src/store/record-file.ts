@@ -56,6 +56,15 @@ export function writeRecord(path: string, value: unknown): void {
   }
 }
 
+/** Writes what is only good to have. */
+export function keepRecord(path: string, value: unknown, warn: (message: string) => void): void {
+  try {
+    writeRecord(path, value);
+  } catch (error) {
+    warn(`cache: ${path} could not be written: ${(error as Error).message}`);
+  }
+}
+
 /** Marks the record as used now; missing is fine. */
 export function touchRecord(path: string, now: Date): void {
   try {

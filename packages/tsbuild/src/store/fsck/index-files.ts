@@ -5,6 +5,7 @@ import { hexOf, isDigest, sha256 } from '@tsbuild/core';
 import { isWholeIndexFile } from '@tsbuild/executor';
 import { decodeRecord, isDescriptor } from '../cache-store.js';
 import { folders, layoutText, version } from '../layout.js';
+import { acquireLock } from '../lock.js';
 import { parseRecord } from '../record-file.js';
 import type { Examination } from './finding.js';
 
@@ -37,11 +38,13 @@ export function checkMarkers({ store: { root }, fault }: Examination): void {
 }
 
 /** @returns whether the names can be read */
-export async function checkNames({ store, fault }: Examination): Promise<boolean> {
+export async function checkNames({ store, signal, fault, leftover }: Examination): Promise<boolean> {
   const path = join(store.root, 'oci/index.json');
   const backup = join(store.root, 'oci/index.backup.json');
-  const text = readText(path);
-  const copy = readText(backup);
+  // Writers change both, one after the other.
+  const lock = await acquireLock(join(store.root, 'locks/index.json.lock'), 'exclusive', signal);
+  const [text, copy] = [readText(path), readText(backup)];
+  lock.release();
   if (text === undefined && copy === undefined) return true;
   const body = copy?.slice(65) ?? '';
   const copyIsWhole = copy !== undefined && copy.slice(0, 65) === `${hexOf(sha256(body))}\n`;
@@ -69,17 +72,24 @@ export async function checkNames({ store, fault }: Examination): Promise<boolean
       },
     );
   } else if (copyIsWhole) {
-    fault(
-      path,
-      'it is not as tsbuild wrote it last',
-      'another tool changed it, or it is damaged; names that it lacks are taken from its copy',
-      {
-        repair: rewrite,
-        anyway: true,
-      },
-    );
+    const told = isDamaged(store.root, text, body) ? fault : leftover;
+    const why = 'its writer was killed, another tool changed it, or it is damaged';
+    const rest = { repair: rewrite, anyway: true };
+    if (told === fault)
+      fault(path, 'it is not as it was written last', `${why}; its copy has what it lacks`, rest);
+    else leftover(path, `it is not as it was written last: ${why}`, rest);
   }
   return isReadable || copyIsWhole;
+}
+
+/** Whether a name stands for something that is not there, and for something that is there in the copy. */
+function isDamaged(root: string, text: string | undefined, copy: string): boolean {
+  const isThere = (entry: { digest?: unknown }) =>
+    isDigest(entry.digest) && fs.existsSync(join(root, 'oci/blobs/sha256', hexOf(entry.digest)));
+  const missing = (index: string) =>
+    (JSON.parse(index) as { manifests: { digest?: unknown }[] }).manifests.filter((entry) => !isThere(entry))
+      .length;
+  return missing(text ?? '') > missing(copy);
 }
 
 function moveAway(path: string, backup: string): void {

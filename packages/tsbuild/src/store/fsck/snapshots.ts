@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import { type Descriptor, type Digest, hexOf, isDigest } from '@tsbuild/core';
+import { type Descriptor, type Digest, hexOf, isDigest, storeFull, TsbuildError } from '@tsbuild/core';
 import { checkSnapshot, createExecutor, type Executor } from '@tsbuild/executor';
 import type { LayerRef, Ref } from '@tsbuild/solver';
 import { decompressStream } from '../../export/compression.js';
@@ -87,7 +87,11 @@ async function checkFiles(
   const { store, signal, checked, broken, fault } = examination;
   const expected = expectations(examination, refs);
   if (expected.length === 0) return;
-  const executor = await createExecutor(nothingToFetch(store.root));
+  const executor = await createExecutor(nothingToFetch(store.root)).catch((error: unknown) => {
+    if (isFull(error)) return undefined;
+    throw error;
+  });
+  if (executor === undefined) return;
   try {
     for (const expectation of expected) {
       const { ref, layer } = expectation;
@@ -95,11 +99,16 @@ async function checkFiles(
       if (ref.layers.some(({ snapshot }) => broken.has(join(parent, snapshot)))) continue;
       if (!ref.layers.every(({ snapshot }) => isFolder(join(parent, snapshot)))) continue;
       const path = join(parent, layer.snapshot);
-      const message = await compare(executor, examination, expectation).catch((error: Error) => {
+      let message: string | undefined;
+      try {
+        message = await compare(executor, examination, expectation);
+        checked.snapshotsRead++;
+      } catch (error) {
         signal.throwIfAborted();
-        return isFolder(path) ? error.message : undefined;
-      });
-      checked.snapshotsRead++;
+        // Unpacking takes space, which a full disk has not.
+        if (isFull(error) || !isFolder(path)) continue;
+        message = (error as Error).message;
+      }
       if (message !== undefined) fault(path, message, lost, removalOf(examination, layer.snapshot, refs));
     }
   } finally {
@@ -148,6 +157,10 @@ async function compare(
   return found === diffId
     ? undefined
     : `its files give the layer ${found}, and gave ${diffId} when it was exported`;
+}
+
+function isFull(error: unknown): boolean {
+  return (TsbuildError.is(error) && error.code === 'TSB_STORE_FULL') || storeFull(error, '') !== undefined;
 }
 
 /** An executor that only packs and unpacks what is there. */
