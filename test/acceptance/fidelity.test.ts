@@ -307,3 +307,22 @@ COPY --from=a /copied /made /
     ],
   );
 });
+
+test('a file of 9 GiB that a step makes is in the image', {
+  skip: !large && 'TSBUILD_TEST_LARGE=1 runs it',
+  timeout: 1_200_000,
+}, async () => {
+  const size = 9 * 2 ** 30 + 4;
+  const context = newContext(`FROM ${base}\nRUN truncate -s ${size - 4} /made && echo end >> /made\n`);
+  const layout = join(work, 'large-layout');
+  const output = `type=oci,dest=${layout},tar=false,compression=uncompressed`;
+  await tsbuild.ok(['build', '--output', output, context]);
+  const layer = readLayout(layout).manifest.layers.at(-1);
+  assert.ok(layer);
+  // The record that holds its size, with a header, then its own; a block that is not full, and the end.
+  assert.equal(layer.size, 3 * 512 + size - 4 + 512 + 1024);
+  const blob = join(layout, 'blobs', layer.digest.replace(':', '/'));
+  assert.equal(statSync(blob).size, layer.size);
+  const listed = execFileSync('tar', ['-tvf', blob], { encoding: 'utf8' }).trim().split(/ +/);
+  assert.deepEqual([listed[2], listed.at(-1)], [String(size), 'made']);
+});

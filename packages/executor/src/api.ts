@@ -114,6 +114,7 @@ export interface PackOptions {
   /** Time of all files, seconds since the epoch, whatever they have. */
   fileSeconds?: number;
   signal?: AbortSignal;
+  /** Told the bytes of each chunk. */
   progress?(bytes: number): void;
 }
 

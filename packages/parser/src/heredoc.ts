@@ -56,7 +56,9 @@ export function findHeredocs(line: string): readonly Heredoc[] {
     open = '';
     const one = readHeredocWord(whole);
     if (one === undefined) return;
+    // A short list that is pushed to gets room for sixteen more.
     if (found === undefined) found = [one];
+    else if (found.length < 4) found = [...found, one];
     else found.push(one);
   };
   if (plainLine.test(line)) eachPlainWord(line, first, read);

@@ -228,7 +228,13 @@ function warnOfBlank(
   warn: (warning: ParseWarning) => void,
 ): void {
   const { kind, json, original, sources, range } = instruction;
-  if (json || !original.includes('<<') || !sources.some((word) => /^\d*<<$/.test(word))) return;
+  if (
+    json ||
+    sources.length === 0 ||
+    !original.includes('<<') ||
+    !sources.some((word) => /^\d*<<$/.test(word))
+  )
+    return;
   const message = `${kind.toUpperCase()} takes << and the name after it for two paths; write <<NAME without a blank`;
   warn({ rule: 'HeredocWithBlank', message, range });
 }

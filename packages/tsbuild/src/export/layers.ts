@@ -176,9 +176,13 @@ async function packLayer(
     const again = await knownBlob(store, path);
     if (again) return { diffId: again.digest, size: again.size };
     const item = `layer ${index + 1}`;
+    let packed = 0;
     const tar = executor.layerTar(ref, index, {
       signal: work.signal,
-      progress: (bytes) => work.progress(item, 'packing', bytes),
+      progress: (bytes) => {
+        packed += bytes;
+        work.progress(item, 'packing', packed);
+      },
       ...(clampSeconds === undefined ? {} : { clampSeconds }),
     });
     const { digest, size } = await store.content.put(tar, {}, work.signal);
