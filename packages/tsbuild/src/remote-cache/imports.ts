@@ -169,21 +169,23 @@ function messageOf(error: unknown): string {
 /** The store's index with the imported caches behind it. Results that came from caches which are not named here don't count. */
 export function withImports(steps: CacheStore, imports: CacheImports, finder: BuildkitFinder): CacheStore {
   const isTrusted = ({ imported = [] }: LayerRef) => imported.every((name) => imports.names.has(name));
+  const find: CacheStore['find'] = async ({ id, name: description }, known) => {
+    for (const { medium, buildkit } of imports.found) {
+      for (const cache of buildkit) {
+        const result = await finder.find(cache, medium.name, id, known);
+        if (result !== undefined) return { ...result, description };
+      }
+    }
+    return undefined;
+  };
   return {
     async get(key) {
       const known = await steps.get(key);
       if (known?.ref.layers.every(isTrusted) === true) return known;
       return imports.record(key);
     },
-    async find({ id, name: description }, known) {
-      for (const { medium, buildkit } of imports.found) {
-        for (const cache of buildkit) {
-          const result = await finder.find(cache, medium.name, id, known);
-          if (result !== undefined) return { ...result, description };
-        }
-      }
-      return undefined;
-    },
+    // Only where there is something to find: a solver that can ask does so before it makes a stage.
+    ...(imports.found.some(({ buildkit }) => buildkit.length > 0) ? { find } : {}),
     put: (record) => steps.put(record),
     lock: (key, signal) => steps.lock(key, signal),
   };
