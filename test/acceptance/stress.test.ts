@@ -2,7 +2,7 @@
  * Many processes on one store for a while: building the same and different things, pruning, listing, checking, killed at
  * random. Whatever they did, results are right, the store is sound, and nothing is left.
  *
- * TSBUILD_STRESS_SECONDS (default 20) and TSBUILD_STRESS_SEED choose for how long and what.
+ * TSBUILD_STRESS_SECONDS (default 30) and TSBUILD_STRESS_SEED choose for how long and what.
  */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ import { imageName, workFolder } from '../support/env.js';
 import { writeTree } from '../support/files.js';
 import { nothingLeft } from '../support/leftovers.js';
 
-const seconds = Number(process.env['TSBUILD_STRESS_SECONDS'] ?? 20);
+const seconds = Number(process.env['TSBUILD_STRESS_SECONDS'] ?? 30);
 const seed = Number(process.env['TSBUILD_STRESS_SEED'] || Date.now() % 1_000_000);
 const processes = 30;
 /** Different images that are built; each by several processes at once. */
