@@ -1,8 +1,10 @@
 /** meta.json of a snapshot: what makes it usable, and since which boot its data may be lost. */
+import { createHash } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 
 export interface SnapshotMeta {
-  version: 1;
+  /** 1 had no checksum. */
+  version: 1 | 2;
   /** Milliseconds since the epoch. */
   createdAt: number;
   /** The overlay attributes are user.overlay.*, not trusted.overlay.*. */
@@ -24,18 +26,25 @@ export function bootId(): string {
 }
 
 export function writeMeta(folder: string, facts: Pick<SnapshotMeta, 'userxattr' | 'sideFile'>): void {
-  const meta: SnapshotMeta = { version: 1, createdAt: Date.now(), ...facts, bootId: bootId() };
-  writeFileSync(`${folder}/meta.json`, JSON.stringify(meta), { flag: 'wx' });
+  const meta: SnapshotMeta = { version: 2, createdAt: Date.now(), ...facts, bootId: bootId() };
+  writeFileSync(`${folder}/meta.json`, JSON.stringify({ ...meta, sum: checksum(meta) }), { flag: 'wx' });
 }
 
 /** Undefined for anything but a record that can be used. */
 export function readMeta(folder: string): SnapshotMeta | undefined {
   try {
-    const meta = JSON.parse(readFileSync(`${folder}/meta.json`, 'utf8')) as SnapshotMeta;
-    return meta.version === 1 && Number.isFinite(meta.createdAt) ? meta : undefined;
+    const { sum, ...meta } = JSON.parse(readFileSync(`${folder}/meta.json`, 'utf8')) as SnapshotMeta & {
+      sum?: string;
+    };
+    if (meta.version === 2 ? sum !== checksum(meta) : meta.version !== 1) return undefined;
+    return Number.isFinite(meta.createdAt) ? meta : undefined;
   } catch {
     return undefined;
   }
+}
+
+function checksum(meta: SnapshotMeta): string {
+  return createHash('sha256').update(JSON.stringify(meta)).digest('hex');
 }
 
 /** A snapshot that was removed meanwhile is passed over. On a full disk it goes without: it is a miss after a reboot. */

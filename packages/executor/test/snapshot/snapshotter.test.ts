@@ -1,6 +1,14 @@
 /** One suite for every snapshotter; a bug of one becomes a line here. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe as group, test } from 'node:test';
@@ -206,10 +214,16 @@ for (const [name, open] of Object.entries(drivers)) {
       assert.equal(snapshots.exists(id), true);
       writeFileSync(meta, text.slice(0, 20));
       assert.equal(snapshots.exists(id), false);
-      writeFileSync(meta, text.replace(/"bootId":"[^"]*"/, '"bootId":"an-earlier-one"'));
+      writeFileSync(meta, text.replace(/"createdAt":\d/, '"createdAt":9'));
+      assert.equal(snapshots.exists(id), false, 'the checksum does not fit');
+      // Version 1 had no checksum.
+      const earlier = { ...JSON.parse(text), version: 1, bootId: 'an-earlier-one' };
+      writeFileSync(meta, JSON.stringify(earlier));
       assert.equal(snapshots.exists(id), false);
       writeFileSync(`${root}/snapshots/${id}/synced`, '');
       assert.equal(snapshots.exists(id), true);
+      renameSync(`${root}/snapshots/${id}/fs`, `${root}/snapshots/${id}/elsewhere`);
+      assert.equal(snapshots.exists(id), false, 'its files are gone');
       await snapshots.remove(id);
       await snapshots.remove(id);
       assert.equal(snapshots.exists(id), false);
