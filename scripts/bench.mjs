@@ -13,8 +13,7 @@ if (flags.join(' ') === '--case parse') {
   process.exitCode = await run(process.execPath, [join(repo, 'test/dist/bench/parse.js')]);
 } else {
   await withPeers(async (env) => {
-    const shared = flags.join(' ') === '--case shared-cache';
-    const program = join(repo, 'test/dist/bench', shared ? 'shared-cache.js' : 'main.js');
-    process.exitCode = await run(process.execPath, shared ? [program] : [program, ...flags], { env });
+    const name = flags.join(' ').startsWith('--case shared-cache') ? 'shared-cache.js' : 'main.js';
+    process.exitCode = await run(process.execPath, [join(repo, 'test/dist/bench', name), ...flags], { env });
   });
 }

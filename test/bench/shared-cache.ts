@@ -2,18 +2,22 @@
  * Builds that share a cache through a registry, as jobs of a CI system do: each begins on a machine without anything, and
  * ends with the image pushed. Times and bytes to and from the registry, beside docker buildx and buildah.
  *
- *   npm run bench -- --case shared-cache
+ *   npm run bench -- --case shared-cache [--rounds N]
  */
 import { randomBytes } from 'node:crypto';
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { command, type Outcome, Tsbuild } from '../support/command.js';
 import { startCountingProxy } from '../support/counting-proxy.js';
 import { debianTar, registry } from '../support/env.js';
 import { writeTree } from '../support/files.js';
 
-const rounds = 3;
+const { values } = parseArgs({
+  options: { case: { type: 'string' }, rounds: { type: 'string', default: '3' } },
+});
+const rounds = Number(values.rounds);
 const work = mkdtempSync(join(tmpdir(), 'tsbuild-bench-'));
 const state = process.env['PEERS_STATE'] ?? join(process.env['TMPDIR'] ?? '/tmp', 'tsbuild-peers');
 const peer = join(state, 'peer');
@@ -149,7 +153,7 @@ try {
       await measure('a source changed', machine, changed);
     }
   }
-  console.log('each run on a machine without images and caches; median of 3 rounds in turn\n');
+  console.log(`each run on a machine without images and caches; median of ${rounds} rounds in turn\n`);
   console.log('| run | builder | seconds (min–max) | sent | fetched | ratio of seconds to tsbuild |');
   console.log('| --- | --- | --- | --- | --- | --- |');
   for (const [run, byName] of results) {
