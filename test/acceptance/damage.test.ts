@@ -116,6 +116,8 @@ const kinds: Kind[] = [
     name: 'a snapshot',
     find: (paths) => paths.find((path) => /^snapshots\/s-[^/]+$/.test(path)),
     folder: true,
+    // Ids are random: it may be that of a download, which no step's record names.
+    unseen: ['deleted'],
   },
   {
     name: 'a folder of the index',
