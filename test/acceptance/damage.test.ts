@@ -36,6 +36,18 @@ const blobOf = (test: (text: string, size: number) => boolean) => (paths: string
     const content = readFileSync(join(store, path));
     return test(content.length < 8192 ? content.toString('latin1') : '', content.length);
   });
+
+/** A snapshot of a step or of a download, by its id and the text of the records of steps. */
+function snapshotThat(fits: (id: string, records: string) => boolean) {
+  return (paths: string[], store: string) => {
+    const records = paths
+      .filter((path) => path.startsWith('cache/steps/'))
+      .map((path) => readFileSync(join(store, path), 'utf8'))
+      .join('\n');
+    return paths.find((path) => /^snapshots\/s-[^/]+$/.test(path) && fits(path.slice(10), records));
+  };
+}
+
 const isManifest = (text: string) => text.startsWith('{') && text.includes('"layers"');
 const isConfig = (text: string) => text.startsWith('{') && text.includes('"rootfs"');
 
@@ -112,11 +124,11 @@ const kinds: Kind[] = [
     find: (paths) => paths.find((path) => /^snapshots\/c-[^/]+\/fs$/.test(path)),
     folder: true,
   },
+  { name: 'a snapshot', find: snapshotThat((id, records) => records.includes(id)), folder: true },
   {
-    name: 'a snapshot',
-    find: (paths) => paths.find((path) => /^snapshots\/s-[^/]+$/.test(path)),
+    name: 'a snapshot that no step has as its result',
+    find: snapshotThat((id, records) => !records.includes(id)),
     folder: true,
-    // Ids are random: it may be that of a download, which no step's record names.
     unseen: ['deleted'],
   },
   {
